@@ -1,0 +1,3 @@
+"""Word alignments from the attention norms of a small translation model."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Alignments as sets of links: formats, symmetrization, matching, evaluation."""

@@ -1,0 +1,100 @@
+"""Word score matrices to links.
+
+Forward scores have shape (tgt words, src words + 1): row t says how much each source
+word, and in the last column NULL, belongs to target word t. Reverse scores have shape
+(src words, tgt words + 1). Scores are finite and not negative; rows need no
+normalisation.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from aligner.links.alignment import Alignment, flip
+
+Scores: TypeAlias = npt.NDArray[np.floating[Any]]
+
+
+def best_links(scores: Scores) -> Alignment:
+    """Link each row to its best column, as (row, column) pairs.
+
+    No link where NULL, the last column, is best, or where the row holds nothing above
+    0. Among equal columns the first wins, so a word wins over NULL.
+    """
+    rows, columns = scores.shape
+    best = scores.argmax(axis=1)
+    linked = (best < columns - 1) & (scores[np.arange(rows), best] > 0)
+    return _pairs(np.flatnonzero(linked), best[linked])
+
+
+def forward_links(scores: Scores) -> Alignment:
+    """Link each target word to its best source word, (src, tgt); scores (T, S + 1)."""
+    return flip(best_links(scores))
+
+
+def reverse_links(scores: Scores) -> Alignment:
+    """Link each source word to its best target word; scores (S, T + 1)."""
+    return best_links(scores)
+
+
+def combine(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
+    """Join both directions' scores into one (S, T) matrix of values in [0, 1].
+
+    Each direction's rows are scaled to sum to 1 with NULL counted, NULL is dropped, and
+    the two are joined by their harmonic mean 2FB / (F + B), as in Mask-Align (Chen et
+    al. 2021): 0 where either is 0, high only where both agree. Rows of zeros stay 0.
+
+    Args:
+        forward: Scores (T, S + 1).
+        reverse: Scores (S, T + 1).
+
+    Raises:
+        ValueError: The shapes do not belong to one sentence pair.
+    """
+    tgt_words, src_words = forward.shape[0], reverse.shape[0]
+    if forward.shape[1] != src_words + 1 or reverse.shape[1] != tgt_words + 1:
+        raise ValueError(
+            "expected scores (T, S + 1) and (S, T + 1), "
+            f"got {forward.shape} and {reverse.shape}"
+        )
+    forward_share = row_shares(forward)[:, :-1].T  # (S, T)
+    reverse_share = row_shares(reverse)[:, :-1]  # (S, T)
+    # Divided before multiplying: the product of two tiny shares may underflow to 0.
+    total = forward_share + reverse_share
+    ratio = np.divide(forward_share, total, out=np.zeros_like(total), where=total > 0)
+    return 2 * ratio * reverse_share
+
+
+def threshold_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:
+    """Link every pair of words whose combined score (S, T) lies above the threshold."""
+    return _pairs(*np.nonzero(combined > threshold))
+
+
+def optimal_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:
+    """Link words one to one so that the sum of combined scores (S, T) is largest.
+
+    The matching gives every word of the shorter side a partner; of those links only
+    the ones above the threshold are kept.
+    """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
+    rows, columns = linear_sum_assignment(combined, maximize=True)
+    kept = combined[rows, columns] > threshold
+    return _pairs(rows[kept], columns[kept])
+
+
+def row_shares(scores: Scores) -> npt.NDArray[np.float64]:
+    """Scale each row to sum to 1, NULL counted; rows of zeros stay 0."""
+    scores = np.asarray(scores, dtype=np.float64)
+    total = scores.sum(axis=1, keepdims=True)
+    shares: npt.NDArray[np.float64] = np.zeros_like(scores)
+    np.divide(scores, total, out=shares, where=total > 0)
+    return shares
+
+
+def _pairs(
+    rows: npt.NDArray[np.signedinteger[Any]],
+    columns: npt.NDArray[np.signedinteger[Any]],
+) -> Alignment:
+    return frozenset(zip(rows.tolist(), columns.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""Parallel text: reading, words, subwords, and the sample corpus."""

@@ -1,0 +1,206 @@
+r"""Parallel text as streams: two files, one file of `src ||| tgt`, or TSV.
+
+Only "\n" and "\r\n" end a line; every other separator is a character of its line.
+Compression is recognised by content, never by name, on stdin too.
+"""
+
+import itertools
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from aligner.errors import ConfigError, CorpusError
+
+BitextFormat = Literal["auto", "|||", "tsv"]
+
+_CHUNK = 1 << 16  # bytes
+_BOM = b"\xef\xbb\xbf"
+_GZIP, _XZ, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+_BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield a text file's lines, without their ends, in bounded memory.
+
+    Args:
+        path: plain, gzip, xz or zstd; "-" is stdin. UTF-8, a leading BOM is dropped.
+
+    Raises:
+        CorpusError: while iterating, if the file cannot be opened or read, its
+            compressed data are damaged, or a line is not UTF-8 text.
+    """
+    name = "<stdin>" if str(path) == "-" else str(path)
+    try:
+        with _opened(path) as file:
+            yield from _decoded(_byte_lines(_chunks(file)), name)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CorpusError(f"{name}: cannot read it: {reason}") from None
+
+
+def read_bitext(
+    src: str | Path, tgt: str | Path | None = None, *, format: BitextFormat = "auto"
+) -> Iterator[tuple[str, str]]:
+    """Yield (source, target) line pairs: as many as there are lines.
+
+    Args:
+        src: the source side, or both sides where `tgt` is not given.
+        tgt: the target side, line by line the translation of `src`.
+        format: of a single file. "|||" stands for `src ||| tgt`, "tsv" for two columns;
+            "auto" decides by the first line that is not blank. Blank lines are empty
+            pairs.
+
+    Raises:
+        ConfigError: the arguments contradict each other.
+        CorpusError: while iterating, as `read_lines`, or if the two files differ in
+            length, or a line does not have exactly two sides.
+    """
+    if tgt is None:
+        return _single_file(src, format)
+    if str(src) == str(tgt) == "-":
+        raise ConfigError("expected one side from stdin at most, got '-' for both")
+    if format != "auto":
+        raise ConfigError(f"format {format!r}: expected one file, got two")
+    return _two_files(src, tgt)
+
+
+def _two_files(src: str | Path, tgt: str | Path) -> Iterator[tuple[str, str]]:
+    src_count = tgt_count = 0
+    for src_line, tgt_line in itertools.zip_longest(read_lines(src), read_lines(tgt)):
+        src_count += src_line is not None
+        tgt_count += tgt_line is not None
+        if src_count == tgt_count:
+            yield src_line, tgt_line
+    if src_count != tgt_count:
+        shorter = src if src_count < tgt_count else tgt
+        end = min(src_count, tgt_count) + 1
+        raise CorpusError(
+            f"expected as many lines on both sides, got {src_count} in {src} "
+            f"and {tgt_count} in {tgt}: {shorter} ends before line {end}"
+        )
+
+
+def _single_file(path: str | Path, format: BitextFormat) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip(" \t"):
+            yield "", ""
+            continue
+        where = f"{'<stdin>' if str(path) == '-' else path}, line {number}"
+        if format == "auto":
+            format = _recognised(line, where)
+        if format == "|||":
+            sides = [side.strip(" \t") for side in _BARS.split(line)]
+            expected = "one ||| between source and target"
+            got = f"{len(sides) - 1}"
+        else:
+            sides = line.split("\t")
+            expected, got = "two columns", f"{len(sides)}"
+        if len(sides) != 2:
+            raise CorpusError(f"{where}: expected {expected}, got {got}")
+        yield sides[0], sides[1]
+
+
+def _recognised(line: str, where: str) -> BitextFormat:
+    if _BARS.search(line):
+        return "|||"
+    if "\t" in line:
+        return "tsv"
+    raise CorpusError(
+        f"{where}: expected two sides separated by ||| or a tab, got neither "
+        "(for two files, name both)"
+    )
+
+
+# Bytes -------------------------------------------------------------------------------
+
+
+def _opened(path: str | Path) -> Any:
+    if str(path) == "-":
+        return nullcontext(sys.stdin.buffer)
+    return open(path, "rb")
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Read and, where the first bytes say so, decompress."""
+    first = file.read(_CHUNK)
+    chunks = itertools.chain([first], iter(lambda: file.read(_CHUNK), b""))
+    if first.startswith(_GZIP):
+        return _decompressed(chunks, lambda: zlib.decompressobj(wbits=31), "gzip")
+    if first.startswith(_XZ):
+        import lzma
+
+        return _decompressed(chunks, lzma.LZMADecompressor, "xz")
+    if first.startswith(_ZSTD):
+        import zstandard
+
+        context = zstandard.ZstdDecompressor()
+        return _decompressed(chunks, context.decompressobj, "zstd")
+    return chunks
+
+
+def _decompressed(
+    chunks: Iterable[bytes], decompressor: Callable[[], Any], name: str
+) -> Iterator[bytes]:
+    """Decompress a file of one or more concatenated streams."""
+    current: Any = None
+    for chunk in chunks:
+        while chunk:
+            if current is None:
+                chunk = chunk.lstrip(b"\0")  # padding between streams
+                if not chunk:
+                    break
+                current = decompressor()
+            try:
+                data = current.decompress(chunk)
+            except Exception as error:  # each library has its own class
+                raise OSError(f"damaged {name} data ({error})") from None
+            yield data
+            if not current.eof:
+                break
+            chunk, current = current.unused_data, None
+    if current is not None:
+        raise OSError(f"truncated {name} data")
+
+
+def _byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends; binary data comes as soon as a NUL byte shows."""
+    pending: list[bytes] = []
+    for chunk in chunks:
+        *complete, rest = chunk.split(b"\n")
+        for piece in complete:
+            yield b"".join([*pending, piece, b"\n"])
+            pending.clear()
+        pending.append(rest)
+        if b"\0" in rest:
+            break
+    last = b"".join(pending)
+    if last and last != _BOM:
+        yield last
+
+
+def _decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
+    offset = 0
+    for number, raw in enumerate(lines, start=1):
+        start, end = 0, len(raw)
+        if number == 1 and raw.startswith(_BOM):
+            start = len(_BOM)
+        if raw.endswith(b"\n"):
+            end -= 2 if raw.endswith(b"\r\n") else 1
+        if b"\0" in raw:
+            raise CorpusError(
+                f"{name}, line {number}: expected UTF-8 text, got a NUL byte at byte "
+                f"{offset + raw.index(0)}: it looks like a binary file"
+            )
+        try:
+            yield raw[start:end].decode("utf-8")
+        except UnicodeDecodeError as error:
+            position = start + error.start
+            raise CorpusError(
+                f"{name}, line {number}: expected UTF-8, got byte "
+                f"0x{raw[position]:02x} at byte {offset + position} of the text"
+            ) from None
+        offset += len(raw)

@@ -1,0 +1,56 @@
+"""Word tokenizers: from a line to the words that links point at."""
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from aligner.errors import ConfigError
+
+WordTokenizer: TypeAlias = Callable[[str], list[str]]
+
+_WORD = re.compile(r"[^ \t]+")
+
+
+def split_words(line: str) -> list[str]:
+    """Split at spaces and tabs alone: other white space stays inside its word.
+
+    Unlike `str.split`, so that a no-break space, U+2028 or a form feed in a
+    pre-tokenized file does not shift the indices of the words after it.
+    """
+    return _WORD.findall(line)
+
+
+def moses_tokenizer(language: str) -> WordTokenizer:
+    """Return the Moses tokenizer for a language, without XML escapes.
+
+    Args:
+        language: an ISO 639 code that sacremoses has rules for.
+
+    Raises:
+        ConfigError: sacremoses would take the rules for English instead.
+    """
+    import sacremoses
+    from sacremoses.corpus import NonbreakingPrefixes
+
+    known = sorted(set(NonbreakingPrefixes().available_langs.values()))
+    if language not in known:
+        raise ConfigError(
+            f"tokenizer language: expected one of {', '.join(known)}, "
+            f"got {language!r} (for a language without rules, name a similar one)"
+        )
+    moses = sacremoses.MosesTokenizer(language)
+
+    def tokenize(line: str) -> list[str]:
+        # Split again: the words must survive being written to a file and read back.
+        return split_words(moses.tokenize(line, escape=False, return_str=True))
+
+    return tokenize
+
+
+def word_tokenizers(
+    languages: tuple[str, str] | None,
+) -> tuple[WordTokenizer, WordTokenizer]:
+    """Return what cuts either side into words: Moses' rules, or spaces if None."""
+    if languages is None:
+        return split_words, split_words
+    return moses_tokenizer(languages[0]), moses_tokenizer(languages[1])

@@ -1,0 +1,1 @@
+"""A small Transformer translation model: configuration, training, translation."""

@@ -1,0 +1,109 @@
+"""Multi-head attention, and what it records for extraction."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class AttentionRecord(NamedTuple):
+    """What one attention layer did, as far as vector norms need it.
+
+    With `f_h(x_j) = (x_j W_V + b_V)_h W_O^h` (Kobayashi et al. 2020), where W_O^h are
+    the columns of the output projection that read head h, and no output bias.
+
+    Attributes:
+        weights: (B, H, T, S) the attention weights α.
+        gram: (B, S, H, H) the inner products `<f_h(x_j), f_g(x_j)>`.
+    """
+
+    weights: Tensor
+    gram: Tensor
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention over several heads (Vaswani et al. 2017)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        """Make the four projections."""
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.output = nn.Linear(dim, dim)
+
+    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the keys and values of a (B, S, D) memory, each (B, H, S, K)."""
+        return self._split(self.key(memory)), self._split(self.value(memory))
+
+    def attend(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        """Attend from x (B, T, D) to keys and values (B, H, S, K); return (B, T, D).
+
+        `mask`, broadcast to (B, H, T, S), is true where attention may go.
+        """
+        mixed = functional.scaled_dot_product_attention(
+            self._split(self.query(x)),
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=causal,
+        )
+        return self._join(mixed)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        """Attend from x (B, T, D) to memory (B, S, D); return (B, T, D)."""
+        return self.attend(x, *self.keys_values(memory), mask=mask, causal=causal)
+
+    def record(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, AttentionRecord]:
+        """Return what `forward` returns, and the record, by an explicit path.
+
+        The record is float32 at least, whatever the precision around it.
+        """
+        keys, values = self.keys_values(memory)
+        weights = self.weights(x, keys, mask)  # (B, H, T, S)
+        out = self._join(weights.to(values.dtype) @ values)
+        return out, AttentionRecord(weights, self.gram(values))
+
+    def weights(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the attention weights α, (B, H, T, S), at least in float32."""
+        queries = self._split(self.query(x)) / math.sqrt(keys.shape[-1])
+        scores = queries @ keys.transpose(-1, -2)  # (B, H, T, S)
+        if scores.dtype in (torch.bfloat16, torch.float16):
+            scores = scores.float()
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        return scores.softmax(dim=-1)
+
+    def gram(self, values: Tensor) -> Tensor:
+        """Return the Gram matrices of f over heads, (B, S, H, H)."""
+        if values.dtype in (torch.bfloat16, torch.float16):
+            values = values.float()
+        dim, heads = self.output.weight.shape[0], self.heads
+        per_head = self.output.weight.to(values.dtype).view(dim, heads, -1)
+        f = torch.einsum("bhsk,dhk->bshd", values, per_head)  # (B, S, H, D)
+        return f @ f.transpose(-1, -2)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, H, T, K)
+
+    def _join(self, x: Tensor) -> Tensor:
+        joined: Tensor = self.output(x.transpose(1, 2).flatten(2))  # (B, T, D)
+        return joined

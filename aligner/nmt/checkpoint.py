@@ -1,0 +1,118 @@
+"""A model directory: everything that aligning and translating need, and no more.
+
+config.toml        the configuration that the model was trained with
+subwords.model     sentencepiece (two files where the vocabularies are separate)
+model.safetensors  the weights with the best validation loss
+meta.json          version, seed, digests of the data, training figures, and the
+                   layer and rows chosen for alignment
+training/          what resuming needs; can be deleted
+log.jsonl          the training's figures, one line an interval
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import aligner
+from aligner.errors import ModelError
+from aligner.nmt.config import Config, read_config
+from aligner.nmt.transformer import Transformer
+from aligner.text.output import replacing, write_whole
+from aligner.text.subwords import Subwords
+
+CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"
+FORMAT = "aligner-model-1"
+
+
+@dataclass(frozen=True)
+class TranslationModel:
+    """A trained model as it lies in its directory."""
+
+    config: Config
+    subwords: Subwords
+    network: Transformer
+    meta: dict[str, Any]
+
+
+def save_weights(directory: Path, network: Transformer) -> None:
+    """Write the network's weights into a model directory."""
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.named_parameters()}
+    with replacing(directory / WEIGHTS) as beside:
+        save_file(weights, beside)
+
+
+def save_meta(directory: Path, meta: dict[str, Any]) -> None:
+    """Write what is known of a model into its directory."""
+    content = {"format": FORMAT, "aligner": aligner.__version__, **meta}
+    write_whole(directory / META, json.dumps(content, indent=2) + "\n")
+
+
+def save_recipe(directory: Path, config: Config, subwords: Subwords) -> None:
+    """Write the configuration and the subwords into a new model directory."""
+    write_whole(directory / CONFIG, config.to_toml())
+    subwords.save(directory)
+
+
+def load_model(directory: Path, device: str | torch.device = "cpu") -> TranslationModel:
+    """Load a model directory, ready to use, in evaluation mode.
+
+    Raises:
+        ModelError: a file is missing, damaged, or of some other program.
+    """
+    if not directory.is_dir():
+        raise ModelError(f"{directory}: no such model directory")
+    for name in (CONFIG, WEIGHTS, META):
+        if not (directory / name).is_file():
+            raise ModelError(f"{directory}: not a whole model: {name} is missing")
+    meta = read_meta(directory)
+    config = read_config(directory / CONFIG)
+    subwords = Subwords.load(directory, lowercase=config.subwords.lowercase)
+    network = Transformer(config.transformer, subwords.vocab_size)
+    load_weights(directory, network)
+    return TranslationModel(config, subwords, network.to(device).eval(), meta)
+
+
+def load_weights(directory: Path, network: Transformer) -> None:
+    """Load a model directory's weights into a network of the same shape.
+
+    Raises:
+        ModelError: the file is damaged, or its weights are another model's.
+    """
+    path = directory / WEIGHTS
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
+    expected = dict(network.named_parameters())
+    if strange := sorted(expected.keys() ^ weights.keys()):
+        raise ModelError(
+            f"{path}: its weights do not fit {CONFIG}: {strange[0]!r} is in one only"
+        )
+    for name, parameter in expected.items():
+        if weights[name].shape != parameter.shape:
+            raise ModelError(
+                f"{path}: {name} should be {tuple(parameter.shape)} by {CONFIG} and "
+                f"the vocabulary, but is {tuple(weights[name].shape)}"
+            )
+    network.load_state_dict(weights)
+
+
+def read_meta(directory: Path) -> dict[str, Any]:
+    """Read what is known of a model.
+
+    Raises:
+        ModelError: the file is damaged or was written by another program.
+    """
+    path = directory / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise ModelError(f'{path}: expected "format": "{FORMAT}", as aligner writes it')
+    return meta

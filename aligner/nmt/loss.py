@@ -1,0 +1,65 @@
+"""The translation objective, and the precision that it is computed in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from aligner.nmt.batching import Batch, Batches
+from aligner.nmt.transformer import PAD, Transformer
+
+
+def translation_loss(
+    network: Transformer, batch: Batch, smoothing: float = 0.0
+) -> Tensor:
+    """Return the summed cross-entropy of a batch's real target subwords, in nats."""
+    states = network(batch.src, batch.tgt)
+    real = batch.predicted != PAD
+    # The vocabulary's scores are the largest tensor by far: real subwords only.
+    logits = network.logits(states[real]).float()
+    return nn.functional.cross_entropy(
+        logits, batch.predicted[real], reduction="sum", label_smoothing=smoothing
+    )
+
+
+@torch.no_grad()
+def validation_loss(
+    network: Transformer, batches: Batches, precision: str, device: torch.device
+) -> float:
+    """Return the mean cross-entropy on held-out text, in nats per target subword."""
+    network.eval()
+    total, subwords = 0.0, 0
+    with computing(precision, device):
+        for batch in batches.in_order():
+            total += translation_loss(network, batch.to(device)).item()
+            subwords += int((batch.predicted != PAD).sum())
+    network.train()
+    return total / max(subwords, 1)
+
+
+@contextmanager
+def computing(precision: str, device: torch.device) -> Iterator[None]:
+    """Set how forward passes compute on a device.
+
+    Precision `auto` is bfloat16 where the processor multiplies it in hardware.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if _has_bfloat16(device) else "float32"
+    # At sentence lengths on a CPU, plain matrix products beat torch's fused attention.
+    attention = [SDPBackend.MATH]
+    if device.type != "cpu":
+        attention += [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        sdpa_kernel(attention),
+    ):
+        yield
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # On processors without AMX, emulated bfloat16 is slower than float32.
+    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,298 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aligner.errors import ModelError
+from aligner.nmt.batching import Batches
+from aligner.nmt.checkpoint import save_weights
+from aligner.nmt.config import TrainingConfig
+from aligner.nmt.loss import computing, translation_loss, validation_loss
+from aligner.nmt.transformer import Transformer
+from aligner.text.output import replacing
+
+STATE = Path("training") / "state.pt"
+REPORT_SECONDS = 2.0
+SAVE_SECONDS = 300.0
+OUT_OF_TIME = "out of time"
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands, apart from weights, optimizer and random states.
+
+    Attributes:
+        updates: optimizer steps taken.
+        epoch: passes over the data completed.
+        batch: batches done in the present pass.
+        best_loss: the lowest validation loss, in nats per target subword.
+        best_update: the update that reached it.
+        bad_validations: validations since then.
+        seconds: training time, over all runs.
+        finished: why the training ended; empty while it has not.
+    """
+
+    updates: int = 0
+    epoch: int = 0
+    batch: int = 0
+    best_loss: float = math.inf
+    best_update: int = 0
+    bad_validations: int = 0
+    seconds: float = 0.0
+    finished: str = ""
+
+    def is_finished(self) -> bool:
+        """Tell whether the training has ended."""
+        return bool(self.finished)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures since the last report, or of a validation."""
+
+    kind: str  # "train" or "valid"
+    updates: int
+    epoch: float  # passes over the data, with the fraction of the present one
+    loss: float  # nats per target subword
+    perplexity: float
+    learning_rate: float
+    tokens_per_second: float  # target subwords, padding left out
+    seconds: float
+    share: float  # of the way to the nearest limit, from 0 to 1
+    seconds_left: float  # to that limit, at the present pace
+
+
+Listener = Callable[[Report], None]
+
+
+def learning_rate(update: int, config: TrainingConfig) -> float:
+    """Return the rate of an update (from 1): linear warm-up, then inverse root."""
+    warmup = config.warmup_updates
+    return config.learning_rate * min(update / warmup, math.sqrt(warmup / update))
+
+
+class Training:
+    """A training run: network, optimizer, data, and how far it has come."""
+
+    def __init__(
+        self,
+        network: Transformer,
+        train: Batches,
+        valid: Batches,
+        config: TrainingConfig,
+        directory: Path,
+    ) -> None:
+        """Prepare to train a network, on the device that it is on."""
+        self.network = network
+        self.train = train
+        self.valid = valid
+        self.config = config
+        self.directory = directory
+        self.device = next(network.parameters()).device
+        self.state = TrainingState()
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+
+    def run(self, listen: Listener, max_seconds: float = math.inf) -> TrainingState:
+        """Train until a limit, or until the validation loss stops falling.
+
+        The weights of the best validation are in the model directory then. `listen`
+        gets a report every few seconds and one for each validation.
+        """
+        state, config = self.state, self.config
+        if state.is_finished():
+            return state
+        meter = Meter(self, listen, max_seconds)
+        self.network.train()
+        for batches in self._groups():
+            loss, subwords = self._update(batches)
+            meter.count(loss, subwords)
+            self._look_for_limits(meter)
+            validating = state.updates % config.validate_every == 0
+            if validating or state.is_finished():
+                self._validate(meter)
+            if validating or state.is_finished() or meter.save_is_due():
+                self.save()
+            if state.is_finished():
+                break
+        return state
+
+    def _groups(self) -> Iterator[list[NDArray[np.int64]]]:
+        """Yield the batches of each update, pass after pass, from where we stand."""
+        state, accumulate = self.state, self.config.accumulate
+        while True:
+            order = self.train.epoch(self.config.seed, state.epoch)
+            for first in range(state.batch, len(order), accumulate):
+                state.batch = first + accumulate
+                if state.batch >= len(order):
+                    state.epoch, state.batch = state.epoch + 1, 0
+                yield order[first : first + accumulate]
+
+    def _update(self, group: list[NDArray[np.int64]]) -> tuple[Tensor, int]:
+        """Take one optimizer step; return the summed loss and the target subwords."""
+        config, state = self.config, self.state
+        state.updates += 1
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate(state.updates, config)
+        subwords = sum(int(self.train.written[examples].sum()) for examples in group)
+        total = torch.zeros((), device=self.device)
+        for examples in group:
+            batch = self.train.load(examples).to(self.device)
+            with computing(config.precision, self.device):
+                loss = translation_loss(self.network, batch, config.label_smoothing)
+            (loss / subwords).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return total, subwords
+
+    def _look_for_limits(self, meter: "Meter") -> None:
+        state, config = self.state, self.config
+        state.seconds = meter.seconds()
+        if state.updates >= config.max_updates:
+            state.finished = f"{state.updates} updates"
+        elif state.epoch >= config.max_epochs:
+            state.finished = f"{state.epoch} passes over the text"
+        elif meter.out_of_time():
+            state.finished = OUT_OF_TIME
+
+    def _validate(self, meter: "Meter") -> None:
+        state = self.state
+        loss = validation_loss(
+            self.network, self.valid, self.config.precision, self.device
+        )
+        if loss < state.best_loss:
+            state.best_loss, state.best_update = loss, state.updates
+            state.bad_validations = 0
+            save_weights(self.directory, self.network)
+        else:
+            state.bad_validations += 1
+        if state.bad_validations >= self.config.patience and not state.finished:
+            state.finished = f"no better for {state.bad_validations} validations"
+        meter.report("valid", loss)
+
+    def save(self) -> None:
+        """Write all that `resume` needs beside the model, whole or not at all."""
+        content = {
+            "state": asdict(self.state),
+            "digest": self.train.bitext.digest(),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            content["cuda_random"] = torch.cuda.get_rng_state(self.device)
+        with replacing(self.directory / STATE) as beside:
+            torch.save(content, beside)
+
+    def resume(self) -> None:
+        """Go back to where the last checkpoint was made.
+
+        Raises:
+            ModelError: there is none, it is damaged, or the training text differs.
+        """
+        path = self.directory / STATE
+        if not path.is_file():
+            raise ModelError(f"{path}: no checkpoint to resume from")
+        try:
+            content = torch.load(path, map_location=self.device, weights_only=True)
+            state = TrainingState(**content["state"])
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except Exception as error:  # torch raises whatever unpickling meets
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"{path}: damaged checkpoint: {reason}") from error
+        if content["digest"] != self.train.bitext.digest():
+            raise ModelError(
+                f"{path}: the training text differs from the one that it was made with"
+            )
+        if state.finished == OUT_OF_TIME:
+            state.finished = ""
+        self.state = state
+        torch.set_rng_state(content["random"].cpu())
+        if self.device.type == "cuda" and "cuda_random" in content:
+            torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)
+
+
+class Meter:
+    """Measures a running training, and says when something is due."""
+
+    def __init__(
+        self, training: Training, listen: Listener, max_seconds: float
+    ) -> None:
+        """Start the clock; `max_seconds` limits this run, not the earlier ones."""
+        self.training = training
+        self.listen = listen
+        self.max_seconds = max_seconds
+        self.started = self.saved = self.reported = time.monotonic()
+        self.seconds_before = training.state.seconds
+        self.batches_per_epoch = len(training.train.epoch(0, 0))
+        self.loss = torch.zeros((), device=training.device)
+        self.subwords = 0
+
+    def count(self, loss: Tensor, subwords: int) -> None:
+        """Take in one update; report when that is due."""
+        self.loss += loss
+        self.subwords += subwords
+        now = time.monotonic()
+        if now - self.reported >= REPORT_SECONDS:
+            mean = float(self.loss) / self.subwords
+            self.report("train", mean)
+            self.reported = now
+            self.loss, self.subwords = torch.zeros_like(self.loss), 0
+
+    def report(self, kind: str, loss: float) -> None:
+        """Tell the listener where the training stands."""
+        state, config = self.training.state, self.training.config
+        passes = state.epoch + state.batch / self.batches_per_epoch
+        elapsed = max(time.monotonic() - self.reported, 1e-9)
+        seconds = self.seconds()
+        of_time = (seconds - self.seconds_before) / self.max_seconds
+        of_steps = max(state.updates / config.max_updates, passes / config.max_epochs)
+        seconds_left = min(
+            self.max_seconds * (1 - of_time) if of_time else math.inf,
+            seconds * (1 - of_steps) / max(of_steps, 1e-9),
+        )
+        self.listen(
+            Report(
+                kind=kind,
+                updates=state.updates,
+                epoch=round(passes, 3),
+                loss=loss,
+                perplexity=math.exp(min(loss, 100)),
+                learning_rate=learning_rate(state.updates, config),
+                tokens_per_second=self.subwords / elapsed,
+                seconds=seconds,
+                share=min(1.0, max(of_steps, of_time)),
+                seconds_left=max(0.0, seconds_left),
+            )
+        )
+
+    def seconds(self) -> float:
+        """Return the training time so far, over all runs."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def out_of_time(self) -> bool:
+        """Tell whether this run has used up its time."""
+        return time.monotonic() - self.started >= self.max_seconds
+
+    def save_is_due(self) -> bool:
+        """Tell, once every few minutes, that it is time for a checkpoint."""
+        if time.monotonic() - self.saved < SAVE_SECONDS:
+            return False
+        self.saved = time.monotonic()
+        return True

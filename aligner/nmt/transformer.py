@@ -1,0 +1,281 @@
+"""The Transformer translation model (Vaswani et al. 2017).
+
+Shapes, here and everywhere in this package:
+
+    B  sentence pairs in a batch        H  attention heads
+    S  source positions                 K  dimension of one head
+    T  target positions                 D  dimension of the model, H · K
+    V  subwords in the vocabulary
+
+The source is `x_1 .. x_n </s>`. The decoder is fed `tag y_1 .. y_m`, where the tag
+names the language to translate into, and predicts `y_1 .. y_m </s>`.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
+from aligner.nmt.config import TransformerConfig
+
+PAD = 0
+
+
+class Residual(nn.Module):
+    """The frame of every sublayer: residual sum and layer normalisation.
+
+    Pre-norm: `x + dropout(sublayer(norm(x)))`. Post-norm, as in the first paper:
+    `norm(x + dropout(sublayer(x)))`.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        """Make the normalisation and the dropout."""
+        super().__init__()
+        self.pre = config.norm == "pre"
+        self.norm = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def enter(self, x: Tensor) -> Tensor:
+        """Return what the sublayer reads, (B, T, D)."""
+        return self.norm(x) if self.pre else x
+
+    def leave(self, x: Tensor, out: Tensor) -> Tensor:
+        """Return the stream x after the sublayer's output, (B, T, D)."""
+        x = x + self.dropout(out)
+        return x if self.pre else self.norm(x)
+
+
+class FeedForward(nn.Sequential):
+    """Two linear maps with a ReLU between them, at every position by itself."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        """Make the layers."""
+        super().__init__(
+            nn.Linear(config.dim, config.feed_forward_dim),
+            nn.ReLU(),
+            nn.Linear(config.feed_forward_dim, config.dim),
+        )
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        """Make the two sublayers."""
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config.dim, config.heads)
+        self.feed_forward = FeedForward(config)
+        self.around_self = Residual(config)
+        self.around_feed = Residual(config)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Map the stream (B, S, D) on; `mask` (B, 1, 1, S) is true on real tokens."""
+        h = self.around_self.enter(x)
+        x = self.around_self.leave(x, self.self_attention(h, h, mask))
+        return self.around_feed.leave(x, self.feed_forward(self.around_feed.enter(x)))
+
+
+class LayerCache(NamedTuple):
+    """The keys and values of one decoder layer, each (B, H, T or S, K)."""
+
+    self_keys: Tensor
+    self_values: Tensor
+    cross_keys: Tensor
+    cross_values: Tensor
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, attention to the source, then feed-forward."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        """Make the three sublayers."""
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config.dim, config.heads)
+        self.cross_attention = MultiHeadAttention(config.dim, config.heads)
+        self.feed_forward = FeedForward(config)
+        self.around_self = Residual(config)
+        self.around_cross = Residual(config)
+        self.around_feed = Residual(config)
+
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+        """Map the stream (B, T, D) on; `mask` (B, 1, 1, S) is true on real tokens."""
+        x = self._attend_self(x)
+        h = self.around_cross.enter(x)
+        x = self.around_cross.leave(x, self.cross_attention(h, memory, mask))
+        return self._feed(x)
+
+    def record(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, AttentionRecord]:
+        """Return what `forward` returns, and what the cross-attention did."""
+        x = self._attend_self(x)
+        h = self.around_cross.enter(x)
+        out, record = self.cross_attention.record(h, memory, mask)
+        return self._feed(self.around_cross.leave(x, out)), record
+
+    def record_only(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None
+    ) -> AttentionRecord:
+        """Return what the cross-attention would do, and compute nothing after it."""
+        h = self.around_cross.enter(self._attend_self(x))
+        keys, values = self.cross_attention.keys_values(memory)
+        weights = self.cross_attention.weights(h, keys, mask)
+        return AttentionRecord(weights, self.cross_attention.gram(values))
+
+    def start(self, memory: Tensor) -> LayerCache:
+        """Return the cache before the first target token is fed in."""
+        keys, values = self.cross_attention.keys_values(memory)
+        return LayerCache(keys[:, :, :0], values[:, :, :0], keys, values)
+
+    def step(
+        self, x: Tensor, cache: LayerCache, mask: Tensor | None
+    ) -> tuple[Tensor, LayerCache]:
+        """Map one new position (B, 1, D) on; the cache holds the earlier ones."""
+        h = self.around_self.enter(x)
+        new_keys, new_values = self.self_attention.keys_values(h)
+        cache = cache._replace(
+            self_keys=torch.cat([cache.self_keys, new_keys], dim=2),
+            self_values=torch.cat([cache.self_values, new_values], dim=2),
+        )
+        out = self.self_attention.attend(h, cache.self_keys, cache.self_values)
+        x = self.around_self.leave(x, out)
+        h = self.around_cross.enter(x)
+        out = self.cross_attention.attend(h, cache.cross_keys, cache.cross_values, mask)
+        return self._feed(self.around_cross.leave(x, out)), cache
+
+    def _attend_self(self, x: Tensor) -> Tensor:
+        # Padding stands at the end, so the causal mask hides it from real tokens.
+        h = self.around_self.enter(x)
+        return self.around_self.leave(x, self.self_attention(h, h, causal=True))
+
+    def _feed(self, x: Tensor) -> Tensor:
+        return self.around_feed.leave(x, self.feed_forward(self.around_feed.enter(x)))
+
+
+class Transformer(nn.Module):
+    """An encoder-decoder with one embedding for source, target and output."""
+
+    def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
+        """Make the model with fresh weights from torch's random generator."""
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(vocab_size, config.dim, padding_idx=PAD)
+        self.dropout = nn.Dropout(config.dropout)
+        self.encoder = nn.ModuleList(
+            EncoderLayer(config) for _ in range(config.encoder_layers)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderLayer(config) for _ in range(config.decoder_layers)
+        )
+        # Post-norm layers end normalised already.
+        pre = config.norm == "pre"
+        self.encoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
+        self._initialise()
+
+    @property
+    def decoder_layers(self) -> list[DecoderLayer]:
+        """The decoder's layers, first layer first."""
+        return cast("list[DecoderLayer]", self.decoder)
+
+    def forward(self, src: Tensor, tgt: Tensor) -> Tensor:
+        """Return the decoder's states (B, T, D) for sources (B, S), inputs (B, T)."""
+        return self.decode(tgt, self.encode(src), source_mask(src))
+
+    def encode(self, src: Tensor) -> Tensor:
+        """Return the encoder's states (B, S, D) for padded sources (B, S)."""
+        x, mask = self.embed(src), source_mask(src)
+        for layer in self.encoder:
+            x = layer(x, mask)
+        return self.encoder_norm(x)  # type: ignore[no-any-return]
+
+    def decode(self, tgt: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the decoder's states (B, T, D) for its inputs (B, T), all at once."""
+        x = self.embed(tgt)
+        for layer in self.decoder:
+            x = layer(x, memory, mask)
+        return self.decoder_norm(x)  # type: ignore[no-any-return]
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return the scores of every subword, (..., V), for states (..., D)."""
+        return nn.functional.linear(states, self.embedding.weight)
+
+    def records(
+        self, src: Tensor, tgt: Tensor, layers: int | None = None
+    ) -> Iterator[AttentionRecord]:
+        """Yield what each decoder layer's cross-attention does, first layer first.
+
+        Forced decoding: the decoder is fed the given target (B, T). It runs through
+        the first `layers` layers (all by default) and computes nothing after the last
+        one's cross-attention.
+        """
+        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
+        depth = layers or len(self.decoder)
+        for layer in self.decoder_layers[: depth - 1]:
+            x, record = layer.record(x, memory, mask)
+            yield record
+        yield self.decoder_layers[depth - 1].record_only(x, memory, mask)
+
+    def record(self, src: Tensor, tgt: Tensor, layer: int) -> AttentionRecord:
+        """Return what the cross-attention of one layer (from 0) does."""
+        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
+        for earlier in self.decoder_layers[:layer]:
+            x = earlier(x, memory, mask)
+        return self.decoder_layers[layer].record_only(x, memory, mask)
+
+    def start(self, memory: Tensor) -> list[LayerCache]:
+        """Return the decoder's cache before the first target token."""
+        return [layer.start(memory) for layer in self.decoder_layers]
+
+    def step(
+        self, tokens: Tensor, cache: list[LayerCache], mask: Tensor | None
+    ) -> tuple[Tensor, list[LayerCache]]:
+        """Feed one token per sentence, (B,); return the states (B, D) and the cache."""
+        x = self.embed(tokens[:, None], first=cache[0].self_keys.shape[2])
+        grown = []
+        for layer, layer_cache in zip(self.decoder_layers, cache, strict=True):
+            x, layer_cache = layer.step(x, layer_cache, mask)
+            grown.append(layer_cache)
+        return self.decoder_norm(x)[:, 0], grown
+
+    def embed(self, tokens: Tensor, first: int = 0) -> Tensor:
+        """Return embeddings plus positions, (B, T, D), of tokens (B, T)."""
+        dim = self.config.dim
+        positions = sinusoids(first + tokens.shape[1], dim, tokens.device)[first:]
+        x = self.embedding(tokens) * math.sqrt(dim)
+        return self.dropout(x + positions.to(x.dtype))  # type: ignore[no-any-return]
+
+    def _initialise(self) -> None:
+        """Set the weights.
+
+        embedding   normal, deviation D^-0.5: of length 1, as output rows should be,
+                    and scaled to deviation 1 where they come in
+        matrices    Xavier uniform
+        biases      0
+        """
+        for name, parameter in self.named_parameters():
+            if name == "embedding.weight":
+                nn.init.normal_(parameter, std=self.config.dim**-0.5)
+                nn.init.zeros_(parameter[PAD].detach())
+            elif parameter.dim() == 2:
+                nn.init.xavier_uniform_(parameter)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+
+def source_mask(src: Tensor) -> Tensor | None:
+    """Return a mask (B, 1, 1, S), true on real tokens; None where nothing is padded."""
+    real = src.ne(PAD)
+    return None if bool(real.all()) else real[:, None, None, :]
+
+
+def sinusoids(length: int, dim: int, device: torch.device) -> Tensor:
+    """Return the sinusoidal position vectors, (length, D) (Vaswani et al. 2017)."""
+    rates = torch.exp(
+        torch.arange(0, dim, 2, device=device) * (-math.log(10_000.0) / dim)
+    )
+    angles = torch.arange(length, device=device)[:, None] * rates  # (length, D/2)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)

@@ -1,0 +1,1 @@
+"""From a translation model's cross-attention to word alignments."""

@@ -1,0 +1,244 @@
+"""Load a model, align sentence pairs."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from aligner.errors import ConfigError, ModelError
+from aligner.extraction.forced_decoding import (
+    Reading,
+    Segmented,
+    WordScores,
+    read_word_scores,
+)
+from aligner.links.alignment import Alignment, Link
+from aligner.links.matching import (
+    combine,
+    forward_links,
+    optimal_links,
+    reverse_links,
+    row_shares,
+    threshold_links,
+)
+from aligner.links.symmetrization import METHODS, symmetrize
+from aligner.nmt.checkpoint import TranslationModel, load_model
+from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+
+Direction = Literal["both", "forward", "reverse"]
+WordPair = tuple[Sequence[str], Sequence[str]]
+
+CHUNK_PAIRS = 2048
+
+
+class PairScores(NamedTuple):
+    """The word scores of a sentence pair, by direction; NULL is the last column.
+
+    Attributes:
+        forward: (target words, source words + 1); None where it was not asked for.
+        reverse: (source words, target words + 1); likewise.
+    """
+
+    forward: WordScores | None
+    reverse: WordScores | None
+
+
+class AlignedPair(NamedTuple):
+    """The links of a sentence pair, each with its score between 0 and 1.
+
+    `problem` says why a pair could not be aligned; it has no links then.
+    """
+
+    links: Alignment
+    scores: Mapping[Link, float]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class LinkRule:
+    """How word scores become links.
+
+    Attributes:
+        direction: forward (each target word chooses), reverse (each source word
+            chooses), or both.
+        symmetrize: how both directions' links are joined, a method of
+            `links.symmetrization`; or `soft`, which joins their scores instead.
+        threshold: for `soft`, what a link's joint score must exceed.
+        one_to_one: for `soft`, take the best one-to-one matching only.
+
+    Raises:
+        ConfigError: an unknown direction or method.
+    """
+
+    direction: Direction = "both"
+    symmetrize: str = "grow-diag-final-and"
+    threshold: float = 0.2
+    one_to_one: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        for given, known in (
+            (self.direction, ("both", "forward", "reverse")),
+            (self.symmetrize, (*METHODS, "soft")),
+        ):
+            if given not in known:
+                raise ConfigError(f"expected one of {', '.join(known)}, got {given!r}")
+
+    def links(self, scores: PairScores) -> AlignedPair:
+        """Return the links that one sentence pair's word scores give.
+
+        A link's score is its share of its row's total, NULL's part counted; the mean
+        of both directions where there are two.
+        """
+        forward, reverse = scores
+        if forward is not None and reverse is not None:
+            shares = row_shares(forward)[:, :-1].T + row_shares(reverse)[:, :-1]
+            shares /= 2
+            links = self._join(forward, reverse)
+        elif forward is not None:
+            shares, links = row_shares(forward)[:, :-1].T, forward_links(forward)
+        elif reverse is not None:
+            shares, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
+        else:
+            raise ValueError("no scores of either direction")
+        return AlignedPair(links, {link: float(shares[link]) for link in links})
+
+    def _join(self, forward: WordScores, reverse: WordScores) -> Alignment:
+        if self.symmetrize == "soft":
+            choose = optimal_links if self.one_to_one else threshold_links
+            return choose(combine(forward, reverse), self.threshold)
+        return symmetrize(
+            forward_links(forward), reverse_links(reverse), self.symmetrize
+        )
+
+
+class Aligner:
+    """A loaded model that aligns sentence pairs.
+
+    aligner = Aligner.load("models/enfr")
+    for pair in aligner.align([(["the", "house"], ["la", "maison"])]):
+        print(sorted(pair.links))
+    """
+
+    def __init__(
+        self,
+        model: TranslationModel,
+        reading: Reading | None = None,
+        rule: LinkRule | None = None,
+        max_length: int = 500,
+    ) -> None:
+        """Set up alignment with a loaded model.
+
+        Args:
+            model: the translation model.
+            reading: what is read of the attention; by default what was chosen when
+                the model was trained.
+            rule: how scores become links; by default both directions joined by
+                grow-diag-final-and, or forward if the model knows nothing else.
+            max_length: subwords on a side over which a pair is not aligned.
+
+        Raises:
+            ConfigError: the model has no such layer, head or direction.
+            ModelError: the model stores no choice and none is given.
+        """
+        self.model = model
+        self.reading = reading or stored_reading(model)
+        self.rule = rule or LinkRule(direction=trained_direction(model))
+        self.max_length = max_length
+        self._check()
+
+    @classmethod
+    def load(cls, directory: str | Path, device: str = "cpu") -> "Aligner":
+        """Load a model directory with its own choices.
+
+        Raises:
+            ModelError: the directory is not a whole model.
+        """
+        return cls(load_model(Path(directory), device))
+
+    def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
+        """Yield one result for each sentence pair, in order, in bounded memory."""
+        stream = iter(pairs)
+        while chunk := list(islice(stream, CHUNK_PAIRS)):
+            problems = [self.problem(pair) for pair in chunk]
+            good = [
+                pair
+                for pair, problem in zip(chunk, problems, strict=True)
+                if not problem
+            ]
+            scores = iter(self.word_scores(good))
+            for problem in problems:
+                if problem:
+                    yield AlignedPair(frozenset(), {}, problem)
+                else:
+                    yield self.rule.links(next(scores))
+
+    def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
+        """Return the word scores of pairs that have no `problem`."""
+        segmented = [Segmented.of(pair, self.model.subwords) for pair in pairs]
+        network, direction = self.model.network, self.rule.direction
+        forward: Sequence[WordScores | None] = [None] * len(pairs)
+        reverse: Sequence[WordScores | None] = [None] * len(pairs)
+        if direction != "reverse":
+            tag = TO_TGT if trained_direction(self.model) == "both" else BOS
+            forward = read_word_scores(network, segmented, tag, self.reading)
+        if direction != "forward":
+            turned = [pair.turned() for pair in segmented]
+            reverse = read_word_scores(network, turned, TO_SRC, self.reading)
+        return [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
+
+    def problem(self, pair: WordPair) -> str:
+        """Return why a pair cannot be aligned, or an empty string."""
+        for name, words in zip(("source", "target"), pair, strict=True):
+            if not words:
+                return f"the {name} side is empty"
+            # A subword holds at least one character, so this settles most pairs.
+            if sum(map(len, words)) + len(words) > self.max_length:
+                side: Literal["src", "tgt"] = "src" if name == "source" else "tgt"
+                subwords = len(self.model.subwords.encode(words, side)[0])
+                if subwords > self.max_length:
+                    return (
+                        f"the {name} side has {subwords} subwords, "
+                        f"more than --max-length {self.max_length}"
+                    )
+        return ""
+
+    def _check(self) -> None:
+        sizes = self.model.config.transformer
+        reading, rule = self.reading, self.rule
+        if not 0 <= reading.layer < sizes.decoder_layers:
+            raise ConfigError(
+                f"expected a layer from 1 to {sizes.decoder_layers}, "
+                f"got {reading.layer + 1}"
+            )
+        if reading.head is not None and not 0 <= reading.head < sizes.heads:
+            raise ConfigError(
+                f"expected a head from 1 to {sizes.heads}, got {reading.head + 1}"
+            )
+        if rule.direction != "forward" == trained_direction(self.model):
+            raise ConfigError(
+                "the model was trained forward only: expected direction forward, "
+                f"got {rule.direction}"
+            )
+
+
+def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:
+    """Return the directions that a model was trained in."""
+    return model.config.training.direction
+
+
+def stored_reading(model: TranslationModel) -> Reading:
+    """Return the layer and rows that were chosen when the model was trained.
+
+    Raises:
+        ModelError: the model's meta.json holds no choice.
+    """
+    try:
+        choice = model.meta["alignment"]
+        return Reading(layer=int(choice["layer"]) - 1, rows=choice["rows"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            "meta.json: expected the layer and rows chosen for alignment: "
+            "the training did not finish; give --layer and --rows"
+        ) from error

@@ -1,0 +1,147 @@
+"""Feed a model given translations, and read word scores off its cross-attention."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aligner.extraction.norms import Score, attention_scores
+from aligner.extraction.word_scores import Rows, target_rows, word_scores
+from aligner.nmt.attention import AttentionRecord
+from aligner.nmt.batching import pad
+from aligner.nmt.transformer import Transformer
+from aligner.text.subwords import Subwords
+
+Ids = NDArray[np.int32]
+WordScores = NDArray[np.float32]
+
+BATCH_TOKENS = 4096  # padded, on the longer side
+BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which numbers of the cross-attention are read as an alignment.
+
+    Attributes:
+        layer: the decoder layer, from 0.
+        rows: the decoder's rows that speak for a target word.
+        score: vector norms, or attention weights as the baseline.
+        head: one head, from 0; None for all heads together.
+    """
+
+    layer: int
+    rows: Rows
+    score: Score = "norm"
+    head: int | None = None
+
+    def word_scores(self, record: AttentionRecord, batch: "ForcedBatch") -> Tensor:
+        """Return scores (B, target words, source words + 1) of the layer's record."""
+        scores = attention_scores(record, self.score, self.head)
+        scores = target_rows(scores, self.rows)
+        return word_scores(scores, batch.src_words, batch.tgt_words)
+
+
+class Segmented(NamedTuple):
+    """A sentence pair as subwords, where `src` is the side that is read.
+
+    `src_words` and `tgt_words` give the word that each subword is part of.
+    """
+
+    src: Ids
+    tgt: Ids
+    src_words: Ids
+    tgt_words: Ids
+
+    @classmethod
+    def of(
+        cls, pair: tuple[Sequence[str], Sequence[str]], subwords: Subwords
+    ) -> "Segmented":
+        """Cut a sentence pair, given as words, into subwords."""
+        src, src_words = subwords.encode(pair[0], "src")
+        tgt, tgt_words = subwords.encode(pair[1], "tgt")
+        return cls(src, tgt, src_words, tgt_words)
+
+    def turned(self) -> "Segmented":
+        """Return the pair as the other direction sees it."""
+        return Segmented(self.tgt, self.src, self.tgt_words, self.src_words)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The number of words on the side that is written, and that is read."""
+        return int(self.tgt_words[-1]) + 1, int(self.src_words[-1]) + 1
+
+
+class ForcedBatch(NamedTuple):
+    """Padded sentence pairs, ready for forced decoding.
+
+    Attributes:
+        indices: the pairs' places in the sequence that they were taken from.
+        src: (B, S) subwords, ending in EOS.
+        tgt: (B, T) the decoder's input, beginning with the tag.
+        src_words: (B, S) each position's word; EOS and padding: one past the last.
+        tgt_words: (B, T - 1) each target subword's word; -1 for padding.
+    """
+
+    indices: list[int]
+    src: Tensor
+    tgt: Tensor
+    src_words: Tensor
+    tgt_words: Tensor
+
+
+def forced_batches(
+    pairs: Sequence[Segmented], tag: int, device: torch.device
+) -> Iterator[ForcedBatch]:
+    """Yield all pairs in batches of like length, within the memory limits above."""
+    order = sorted(
+        range(len(pairs)), key=lambda i: (len(pairs[i].tgt), len(pairs[i].src))
+    )
+    first, longest_src = 0, 0
+    for last, index in enumerate(order):
+        # Sorted by target length, so the newest pair is the longest on that side.
+        src, tgt = len(pairs[index].src) + 1, len(pairs[index].tgt) + 1
+        longest = max(longest_src, src)
+        rows = last + 1 - first
+        too_many = rows * max(longest, tgt) > BATCH_TOKENS
+        if (too_many or rows * longest * tgt > BATCH_CELLS) and last > first:
+            yield _collate(pairs, order[first:last], tag, device)
+            first, longest = last, src
+        longest_src = longest
+    if order:
+        yield _collate(pairs, order[first:], tag, device)
+
+
+def _collate(
+    pairs: Sequence[Segmented], indices: list[int], tag: int, device: torch.device
+) -> ForcedBatch:
+    chosen = [pairs[i] for i in indices]
+    batch = pad([(pair.src, pair.tgt, tag) for pair in chosen])
+    src_words = np.empty(batch.src.shape, np.int64)
+    tgt_words = np.full((len(chosen), batch.tgt.shape[1] - 1), -1, np.int64)
+    for row, pair in enumerate(chosen):
+        src_words[row] = pair.size[1]
+        src_words[row, : len(pair.src)] = pair.src_words
+        tgt_words[row, : len(pair.tgt)] = pair.tgt_words
+    tensors = batch.src, batch.tgt, *map(torch.from_numpy, (src_words, tgt_words))
+    return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))
+
+
+@torch.inference_mode()
+def read_word_scores(
+    network: Transformer, pairs: Sequence[Segmented], tag: int, reading: Reading
+) -> list[WordScores]:
+    """Return each pair's scores, (written words, read words + 1), NULL last."""
+    results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
+    device = next(network.parameters()).device
+    for batch in forced_batches(pairs, tag, device):
+        record = network.record(batch.src, batch.tgt, reading.layer)
+        scores = reading.word_scores(record, batch).cpu().numpy()
+        for row, index in enumerate(batch.indices):
+            written, read = pairs[index].size
+            results[index] = scores[row, :written, : read + 1]
+    return results

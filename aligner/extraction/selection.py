@@ -1,0 +1,120 @@
+"""Which layer and which rows to read, chosen without gold alignments."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
+from aligner.extraction.norms import layer_norms
+from aligner.links.alignment import Alignment, flip
+from aligner.links.matching import forward_links
+from aligner.nmt.transformer import Transformer
+from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The reading that was chosen, and the figures that decided.
+
+    Attributes:
+        reading: the layer and rows to read.
+        criterion: what was compared: agreement, or mean norm.
+        figures: the criterion for every reading that was tried.
+    """
+
+    reading: Reading
+    criterion: str
+    figures: dict[Reading, float]
+
+    def to_meta(self) -> dict[str, Any]:
+        """Return the choice for a model's meta.json, layers counted from 1."""
+        return {
+            "layer": self.reading.layer + 1,
+            "rows": self.reading.rows,
+            "criterion": self.criterion,
+            "figures": [
+                {"layer": r.layer + 1, "rows": r.rows, "value": round(value, 4)}
+                for r, value in self.figures.items()
+            ],
+        }
+
+
+def choose_by_agreement(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
+    """Choose the layer and rows by which both directions agree best.
+
+    Agreement is 2|A ∩ B| / (|A| + |B|) over the links of all pairs, where A are the
+    links that the target words choose and B those that the source words choose.
+    """
+    readings = [
+        Reading(layer, rows)
+        for layer in range(len(network.decoder))
+        for rows in ("awi", "awo")
+    ]
+    forward = _links(network, pairs, TO_TGT, readings)
+    turned = [pair.turned() for pair in pairs]
+    reverse = _links(network, turned, TO_SRC, readings)
+    figures = {
+        reading: agreement(forward[reading], map(flip, reverse[reading]))
+        for reading in readings
+    }
+    return Choice(max(figures, key=lambda r: figures[r]), "agreement", figures)
+
+
+@torch.inference_mode()
+def choose_by_norm(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
+    """Choose the layer with the highest mean norm, read by AWI.
+
+    For models of one direction. In Kobayashi et al. (2020) this finds the best layer
+    for AWI in five seeds of five.
+    """
+    device = next(network.parameters()).device
+    totals = [0.0] * len(network.decoder)
+    positions = 0
+    for batch in forced_batches(pairs, BOS, device):
+        real = (batch.tgt_words >= 0).float()
+        positions += int(real.sum())
+        for layer, record in enumerate(network.records(batch.src, batch.tgt)):
+            norms = layer_norms(record)[:, 1:].mean(-1)  # (B, T - 1)
+            totals[layer] += float((norms * real).sum())
+    figures = {
+        Reading(layer, "awi"): total / max(positions, 1)
+        for layer, total in enumerate(totals)
+    }
+    return Choice(max(figures, key=lambda r: figures[r]), "mean norm", figures)
+
+
+def agreement(forward: Iterable[Alignment], reverse: Iterable[Alignment]) -> float:
+    """Return 2|A ∩ B| / (|A| + |B|) over corresponding alignments; 0 without links."""
+    common = total = 0
+    for a, b in zip(forward, reverse, strict=True):
+        common += len(a & b)
+        total += len(a) + len(b)
+    return 2 * common / total if total else 0.0
+
+
+@torch.inference_mode()
+def _links(
+    network: Transformer,
+    pairs: Sequence[Segmented],
+    tag: int,
+    readings: Sequence[Reading],
+) -> dict[Reading, list[Alignment]]:
+    """Return the links by each reading, as (read word, written word)."""
+    device = next(network.parameters()).device
+    results: dict[Reading, list[Alignment]] = {
+        reading: [frozenset()] * len(pairs) for reading in readings
+    }
+    for batch in forced_batches(pairs, tag, device):
+        for layer, record in enumerate(network.records(batch.src, batch.tgt)):
+            for reading in readings:
+                if reading.layer != layer:
+                    continue
+                scores = reading.word_scores(record, batch).cpu().numpy()
+                for row, index in enumerate(batch.indices):
+                    written, read = pairs[index].size
+                    results[reading][index] = forward_links(
+                        scores[row, :written, : read + 1]
+                    )
+    return results

@@ -1,0 +1,183 @@
+"""aligner align: write the word alignments of parallel text."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+
+import typer
+
+from aligner.cli.console import resolve_device, say
+from aligner.cli.progress import AlignmentProgress
+from aligner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aligner.extraction.aligner import Aligner, WordPair
+    from aligner.extraction.forced_decoding import Reading
+    from aligner.extraction.norms import Score
+    from aligner.extraction.word_scores import Rows
+    from aligner.nmt.checkpoint import TranslationModel
+
+LISTED_PROBLEMS = 20
+
+Symmetrization = Literal[
+    "intersection",
+    "union",
+    "grow",
+    "grow-diag",
+    "grow-diag-final",
+    "grow-diag-final-and",
+    "soft",
+]
+
+
+def align(
+    model: Annotated[Path, typer.Argument(help="A model directory.")],
+    src: Annotated[
+        str,
+        typer.Option(
+            help="Source text, a sentence a line; '-' is stdin. Without --tgt: both "
+            "sides in one file, as `source ||| target` or two columns."
+        ),
+    ],
+    tgt: Annotated[str | None, typer.Option(help="Target text, line by line.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of stdout.")
+    ] = None,
+    symmetrize: Annotated[
+        Symmetrization, typer.Option(help="How both directions are joined.")
+    ] = "grow-diag-final-and",
+    direction: Annotated[
+        Literal["both", "forward", "reverse"] | None,
+        typer.Option(
+            help="forward: each target word chooses a source word; reverse: the other "
+            "way round. Default: both, or what the model can do."
+        ),
+    ] = None,
+    score: Annotated[
+        Literal["norm", "weight"],
+        typer.Option(help="Vector norms, or attention weights as the baseline."),
+    ] = "norm",
+    layer: Annotated[
+        int | None, typer.Option(help="Decoder layer, from 1; default: the model's.")
+    ] = None,
+    head: Annotated[
+        int | None, typer.Option(help="One head, from 1; default: all together.")
+    ] = None,
+    rows: Annotated[
+        Literal["awi", "awo"] | None,
+        typer.Option(
+            help="Read a target word where it is fed in (awi) or predicted (awo)."
+        ),
+    ] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Write i-j:score, scores from 0 to 1.")
+    ] = False,
+    threshold: Annotated[
+        float, typer.Option(help="With soft: what a link's joint score must exceed.")
+    ] = 0.2,
+    one_to_one: Annotated[
+        bool, typer.Option("--one-to-one", help="With soft: best one-to-one matching.")
+    ] = False,
+    tokenize: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="SRC TGT",
+            help="Tokenize raw text by Moses' rules for two languages; the words go "
+            "to OUT.src and OUT.tgt.",
+        ),
+    ] = None,
+    max_length: Annotated[
+        int,
+        typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
+    ] = 500,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
+    from aligner.extraction.aligner import Aligner, LinkRule, trained_direction
+    from aligner.nmt.checkpoint import load_model
+    from aligner.text.bitext import read_bitext
+    from aligner.text.words import word_tokenizers
+
+    if tokenize and out is None:
+        raise ConfigError("--tokenize: expected --out, to write the words beside it")
+    loaded = load_model(model, resolve_device(device))
+    if loaded.meta["files"]["tokenize"] and not tokenize:
+        say("note: the model was trained with --tokenize; now words stand at spaces")
+    rule = LinkRule(
+        direction or trained_direction(loaded), symmetrize, threshold, one_to_one
+    )
+    reading = _reading(loaded, layer, rows, score, head)
+    aligner = Aligner(loaded, reading, rule, max_length)
+    src_words, tgt_words = word_tokenizers(tokenize)
+    pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
+    with _outputs(out, with_words=tokenize is not None) as outputs:
+        _write(aligner, pairs, outputs, scores)
+
+
+def _reading(
+    model: "TranslationModel",
+    layer: int | None,
+    rows: "Rows | None",
+    score: "Score",
+    head: int | None,
+) -> "Reading":
+    """Return what the options say to read, and for the rest the model's own choice."""
+    from aligner.extraction.aligner import stored_reading
+    from aligner.extraction.forced_decoding import Reading
+
+    if layer is None or rows is None:
+        stored = stored_reading(model)
+        layer, rows = layer or stored.layer + 1, rows or stored.rows
+    return Reading(layer - 1, rows, score, None if head is None else head - 1)
+
+
+@contextmanager
+def _outputs(out: Path | None, with_words: bool) -> Iterator[list[TextIO]]:
+    """Yield the files for the alignments and, if asked for, either side's words."""
+    from aligner.text.output import replacing
+
+    if out is None:
+        yield [sys.stdout]
+        return
+    suffixes = ["", ".src", ".tgt"] if with_words else [""]
+    with ExitStack() as stack:
+        files: list[TextIO] = []
+        for suffix in suffixes:
+            beside = stack.enter_context(replacing(out.with_name(out.name + suffix)))
+            files.append(
+                stack.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
+            )
+        yield files
+
+
+def _write(
+    aligner: "Aligner",
+    pairs: Iterable["WordPair"],
+    outputs: list[TextIO],
+    with_scores: bool,
+) -> None:
+    """Write a line for every pair; list the pairs that could not be aligned."""
+    from aligner.links.formats import format_pharaoh
+
+    # The words are needed again for writing: the aligner reads one of two streams.
+    for_aligner, for_words = tee(pairs)
+    problems = 0
+    with AlignmentProgress() as progress:
+        for line, (aligned, words) in enumerate(
+            zip(aligner.align(for_aligner), for_words, strict=True), start=1
+        ):
+            scores = aligned.scores if with_scores else None
+            texts = [format_pharaoh(aligned.links, scores), *map(" ".join, words)]
+            for file, text in zip(outputs, texts, strict=False):
+                file.write(text + "\n")
+            if aligned.problem:
+                problems += 1
+                if problems <= LISTED_PROBLEMS:
+                    say(f"line {line}: not aligned: {aligned.problem}")
+            progress.advance()
+    if problems:
+        say(f"warning: {problems} pairs could not be aligned: their lines are empty")
+    say(f"aligned {progress.pairs - problems} of {progress.pairs} pairs")

@@ -1,0 +1,5 @@
+"""aligner demo: the whole path on the sample corpus."""
+
+
+def demo() -> None:
+    """Todo."""

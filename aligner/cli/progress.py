@@ -1,0 +1,124 @@
+"""Live progress of a training: a bar on a terminal, plain lines elsewhere."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from aligner.cli.console import say
+
+if TYPE_CHECKING:
+    from aligner.nmt.training import Report
+
+PLAIN_SECONDS = 30.0
+LIVE_SECONDS = 0.5
+
+
+def clock(seconds: float) -> str:
+    """Return a time as h:mm:ss, or m:ss under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def describe(report: "Report") -> str:
+    """Return a report as one line of fixed width."""
+    left = report.seconds_left
+    return (
+        f"{report.kind:5}  step {report.updates:6d}  epoch {report.epoch:6.2f}  "
+        f"loss {report.loss:6.3f}  ppl {report.perplexity:8.2f}  "
+        f"lr {report.learning_rate:.1e}  {report.tokens_per_second:6.0f} tok/s  "
+        f"{clock(report.seconds):>7}  left {clock(left) if left else '?':>7}"
+    )
+
+
+class TrainingProgress:
+    """Shows a training's reports as they come, and writes them to log.jsonl."""
+
+    def __init__(self, directory: Path) -> None:
+        """Show on stderr; the log lies in the model directory."""
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                BarColumn(bar_width=20),
+                TextColumn("{task.description}"),
+                console=console,
+            )
+            self._task = self._bar.add_task("starting", total=1.0)
+        self._log = (directory / "log.jsonl").open("a", encoding="utf-8")
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop showing; leave the last state on the screen."""
+        if self._bar:
+            self._bar.stop()
+        self._log.close()
+
+    def __call__(self, report: "Report") -> None:
+        """Show one report."""
+        self._log.write(json.dumps(asdict(report)) + "\n")
+        self._log.flush()
+        line = describe(report)
+        if self._bar:
+            self._bar.update(self._task, completed=report.share, description=line)
+            if report.kind == "valid":
+                self._bar.console.print(line, highlight=False)
+        elif report.kind == "valid" or time.monotonic() - self._printed > PLAIN_SECONDS:
+            say(line)
+            self._printed = time.monotonic()
+
+
+class AlignmentProgress:
+    """Shows how many pairs have been aligned, and how fast, if it takes a while."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self.pairs = 0
+        self._live = Console(stderr=True).is_terminal
+        self._started = self._shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the line of figures behind."""
+        if self._live and self._shown > self._started:
+            print(file=sys.stderr)
+
+    def advance(self) -> None:
+        """Count one pair."""
+        self.pairs += 1
+        now = time.monotonic()
+        if now - self._shown < (LIVE_SECONDS if self._live else PLAIN_SECONDS):
+            return
+        self._shown = now
+        speed = self.pairs / (now - self._started)
+        text = f"{self.pairs} pairs, {speed:.0f} pairs/s, {clock(now - self._started)}"
+        if self._live:
+            print(f"\r{text} ", end="", file=sys.stderr, flush=True)
+        else:
+            say(text)

@@ -1,0 +1,105 @@
+"""aligner train: learn a translation model from parallel text."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from aligner.cli.console import resolve_device, say
+from aligner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aligner.cli.training_run import TrainingFiles
+
+Direction = Literal["both", "forward"]
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="The model directory to write.")],
+    src: Annotated[
+        str | None,
+        typer.Option(
+            help="Source text, a sentence a line; '-' is stdin. Without --tgt: both "
+            "sides in one file, as `source ||| target` or two columns."
+        ),
+    ] = None,
+    tgt: Annotated[str | None, typer.Option(help="Target text, line by line.")] = None,
+    config: Annotated[
+        str, typer.Option(help="A recipe: its path, or tiny, small, base.")
+    ] = "small",
+    valid_src: Annotated[
+        str | None,
+        typer.Option(help="Validation text; by default a slice is held out."),
+    ] = None,
+    valid_tgt: Annotated[str | None, typer.Option(help="Its target side.")] = None,
+    tokenize: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="SRC TGT",
+            help="Tokenize raw text by Moses' rules for two languages, such as en fr. "
+            "By default words stand between spaces.",
+        ),
+    ] = None,
+    direction: Annotated[
+        Direction | None, typer.Option(help="Overrides the recipe's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Overrides the recipe's.")] = None,
+    max_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop training after this time.")
+    ] = math.inf,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the last checkpoint in --out.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace a model that is already there.")
+    ] = False,
+) -> None:
+    """Train a translation model on parallel text, for `aligner align`.
+
+    Kill it at any moment: the same command with --resume goes on.
+    """
+    from aligner.cli.training_run import TrainingFiles, train_model
+    from aligner.nmt.config import read_config
+
+    if resume:
+        files, recipe = TrainingFiles.of_run(out)
+        if any(option is not None for option in (direction, seed)):
+            raise ConfigError("--resume goes on as it began: no --direction or --seed")
+    else:
+        changes: dict[str, Any] = {"direction": direction, "seed": seed}
+        recipe = read_config(config).with_training(
+            **{key: value for key, value in changes.items() if value is not None}
+        )
+        files = _files(src, tgt, valid_src, valid_tgt, tokenize)
+        _check_vacant(out, overwrite)
+    train_model(
+        files, recipe, out, resolve_device(device), max_minutes * 60, resume=resume
+    )
+    say(f"model: {out}")
+    say(f"align with: aligner align {out} --src FILE --tgt FILE > FILE.align")
+
+
+def _files(
+    src: str | None,
+    tgt: str | None,
+    valid_src: str | None,
+    valid_tgt: str | None,
+    tokenize: tuple[str, str] | None,
+) -> "TrainingFiles":
+    from aligner.cli.training_run import TrainingFiles
+
+    if src is None:
+        raise ConfigError("--src: expected the training text, got nothing")
+    if valid_tgt is not None and valid_src is None:
+        raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
+    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize)
+
+
+def _check_vacant(out: Path, overwrite: bool) -> None:
+    if (out / "config.toml").exists() and not overwrite:
+        raise ConfigError(
+            f"{out}: a model is there already; expected --resume to go on with it, "
+            "--overwrite to replace it, or another --out"
+        )

@@ -12,6 +12,7 @@ from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, flip
 from aligner.links.formats import (
     GoldFormat,
+    format_gold,
     format_pharaoh,
     parse_pharaoh,
     read_gold,
@@ -41,6 +42,12 @@ def test_what_is_written_is_read_back(alignment: Alignment) -> None:
 def test_scores_are_read_over(alignment: Alignment) -> None:
     scores = {link: sum(link) / 400 for link in alignment}
     assert parse_pharaoh(format_pharaoh(alignment, scores)) == alignment
+
+
+def test_gold_that_is_written_is_read_back(tmp_path: Path) -> None:
+    alignment = gold("0-0 3-1", "2-1")
+    assert format_gold(alignment) == "0-0 2?1 3-1"
+    assert read_gold(write(tmp_path, format_gold(alignment))) == [alignment]
 
 
 @given(alignments)

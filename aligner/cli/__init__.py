@@ -1,44 +1,12 @@
 """The command line: one module per subcommand."""
 
-import typer
-
-import aligner
-from aligner.cli import align, demo, evaluate, train, translate
-from aligner.cli.console import interrupted, reports_errors
-
-app = typer.Typer(
-    name="aligner",
-    help=(
-        "Word alignments from the attention norms of a small translation model "
-        "trained on your own text."
-    ),
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _command in (demo.demo, train.train, align.align, evaluate.evaluate):
-    app.command()(reports_errors(_command))
-app.command()(reports_errors(translate.translate))
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"aligner {aligner.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Version."
-    ),
-) -> None:
-    pass
-
 
 def main() -> None:
     """Run the command line."""
-    try:
+    from aligner.cli.console import reporting
+
+    with reporting():
+        # Within: Ctrl-C while this loads is an interrupt like any other.
+        from aligner.cli.app import app
+
         app()
-    except KeyboardInterrupt:
-        interrupted()

@@ -103,8 +103,12 @@ def align(
 
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
+    if one_to_one and symmetrize != "soft":
+        raise ConfigError("--one-to-one: expected --symmetrize soft beside it")
+    paths = _output_paths(out, with_words=tokenize is not None)
+    _check_inputs_are_kept(paths, src, tgt)
     loaded = load_model(model, resolve_device(device))
-    if loaded.meta["files"]["tokenize"] and not tokenize:
+    if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
     rule = LinkRule(
         direction or trained_direction(loaded), symmetrize, threshold, one_to_one
@@ -113,8 +117,13 @@ def align(
     aligner = Aligner(loaded, reading, rule, max_length)
     src_words, tgt_words = word_tokenizers(tokenize)
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    with _outputs(out, with_words=tokenize is not None) as outputs:
+    with _outputs(paths) as outputs:
         _write(aligner, pairs, outputs, scores)
+
+
+def _was_tokenized(model: "TranslationModel") -> bool:
+    files = model.meta.get("files")
+    return isinstance(files, dict) and bool(files.get("tokenize"))
 
 
 def _reading(
@@ -130,27 +139,41 @@ def _reading(
 
     if layer is None or rows is None:
         stored = stored_reading(model)
-        layer, rows = layer or stored.layer + 1, rows or stored.rows
+        layer = stored.layer + 1 if layer is None else layer
+        rows = rows or stored.rows
     return Reading(layer - 1, rows, score, None if head is None else head - 1)
 
 
+def _output_paths(out: Path | None, with_words: bool) -> list[Path]:
+    """Return where the alignments go and, if asked for, either side's words."""
+    if out is None:
+        return []
+    suffixes = ["", ".src", ".tgt"] if with_words else [""]
+    return [Path(f"{out}{suffix}") for suffix in suffixes]
+
+
+def _check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
+    for path in paths:
+        for name in inputs:
+            if name and path.is_file() and Path(name).is_file() and path.samefile(name):
+                raise ConfigError(f"{path}: expected another --out, got an input file")
+
+
 @contextmanager
-def _outputs(out: Path | None, with_words: bool) -> Iterator[list[TextIO]]:
-    """Yield the files for the alignments and, if asked for, either side's words."""
+def _outputs(paths: list[Path]) -> Iterator[list[TextIO]]:
+    """Yield the files to write to: stdout if there are no paths."""
     from aligner.text.output import replacing
 
-    if out is None:
+    if not paths:
         yield [sys.stdout]
         return
-    suffixes = ["", ".src", ".tgt"] if with_words else [""]
-    with ExitStack() as stack:
-        files: list[TextIO] = []
-        for suffix in suffixes:
-            beside = stack.enter_context(replacing(out.with_name(out.name + suffix)))
-            files.append(
-                stack.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
-            )
-        yield files
+    # All files are closed before any takes its place: a full disk shows on closing.
+    with ExitStack() as replaced, ExitStack() as opened:
+        besides = [replaced.enter_context(replacing(path)) for path in paths]
+        yield [
+            opened.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
+            for beside in besides
+        ]
 
 
 def _write(

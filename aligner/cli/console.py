@@ -1,16 +1,17 @@
-"""What all commands share: messages on stderr, errors, devices."""
+"""What all commands share: messages on stderr, errors, interrupts, devices."""
 
-import functools
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
-from typing import ParamSpec
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 from aligner.errors import AlignerError, ConfigError
 
-P = ParamSpec("P")
-
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR = 2
+STOPPED = 128  # and the signal's number, as shells have it: Ctrl-C gives 130
 
 
 def say(message: str) -> None:
@@ -18,39 +19,68 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a command so that mistakes end it with one line, not with a traceback."""
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Let mistakes and Ctrl-C end the program with one line, not with a traceback."""
+    received: list[int] = []
 
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # the parent's wish
+            signal.signal(number, stop)
+    _prepare_streams()
+    # Threads that spin while they wait make a training on shared cores ten times
+    # slower; torch reads this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
         try:
-            command(*args, **kwargs)
+            yield
+        except SystemExit:
             sys.stdout.flush()
-        except AlignerError as error:
+            raise
+    except BaseException as error:
+        # Native code may turn the KeyboardInterrupt into anything, such as an
+        # ImportError: that a signal came is what counts.
+        if received:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            say("aligner: interrupted")
+            os._exit(STOPPED + received[0])  # at once: no tearing down to interrupt
+        if isinstance(error, BrokenPipeError):
+            _leave(1)  # who reads our output has seen enough
+        if isinstance(error, AlignerError):
             fail(str(error))
-        except BrokenPipeError:
-            # The reader of our output has seen enough; let exit not flush again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            fail(f"{where}{error.strerror or error}")
-        except KeyboardInterrupt:
-            interrupted()
-
-    return wrapped
+        if isinstance(error, OSError):
+            where = error.filename or "cannot write"
+            fail(f"{where}: {error.strerror or error}")
+        raise
 
 
 def fail(message: str) -> None:
     """End the program because of a user's mistake."""
     say(f"aligner: error: {' '.join(message.split())}")
-    sys.exit(USER_ERROR)
+    with suppress(OSError):
+        sys.stdout.flush()
+    _leave(USER_ERROR)
 
 
-def interrupted() -> None:
-    """End the program because the user pressed Ctrl-C."""
-    say("aligner: interrupted")
-    sys.exit(INTERRUPTED)
+def _leave(code: int) -> None:
+    """Exit without another try to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Make stdout UTF-8 everywhere; what was closed before the start is empty."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # File names that are not UTF-8 leave as they came.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def resolve_device(name: str) -> str:

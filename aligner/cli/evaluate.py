@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import say
-from aligner.errors import ConfigError
+from aligner.errors import ConfigError, LinkFormatError
 
 if TYPE_CHECKING:
     from aligner.links.alignment import Alignment, GoldAlignment
@@ -61,7 +61,7 @@ def evaluate(
 
     if (src is None) != (tgt is None):
         raise ConfigError("--src and --tgt: expected both or neither")
-    if sum(name == "-" for name in [gold, *hyp]) > 1:
+    if [gold, *hyp, src, tgt].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
     systems = {
         name: read_pharaoh(name, one_based=hyp_base == 1, reverse=hyp_reverse)
@@ -74,6 +74,8 @@ def evaluate(
         reverse=gold_reverse,
         sentences=len(next(iter(systems.values()))),
     )
+    if not reference:
+        raise LinkFormatError(f"{gold}: expected at least one sentence pair, got none")
     lengths = _lengths(src, tgt)
     for name, links in systems.items():
         _check(name, reference, links, lengths)
@@ -104,7 +106,6 @@ def _check(
     lengths: list[tuple[int, int]] | None,
 ) -> None:
     """Check that everything has one length; warn of what suggests a mix-up."""
-    from aligner.errors import LinkFormatError
     from aligner.links.evaluation import suspicions
 
     try:

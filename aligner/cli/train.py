@@ -44,9 +44,11 @@ def train(
     direction: Annotated[
         Direction | None, typer.Option(help="Overrides the recipe's.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Overrides the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Overrides the recipe's.")
+    ] = None,
     max_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop training after this time.")
+        float, typer.Option(help="Stop training after this time.")
     ] = math.inf,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     resume: Annotated[
@@ -63,16 +65,17 @@ def train(
     from aligner.cli.training_run import TrainingFiles, train_model
     from aligner.nmt.config import read_config
 
+    if not max_minutes > 0:
+        raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
+    changes: dict[str, Any] = {"direction": direction, "seed": seed}
+    changes = {key: value for key, value in changes.items() if value is not None}
     if resume:
         files, recipe = TrainingFiles.of_run(out)
-        if any(option is not None for option in (direction, seed)):
-            raise ConfigError("--resume goes on as it began: no --direction or --seed")
+        if recipe.with_training(**changes) != recipe:
+            raise ConfigError("--resume: expected the --direction and --seed as before")
     else:
-        changes: dict[str, Any] = {"direction": direction, "seed": seed}
-        recipe = read_config(config).with_training(
-            **{key: value for key, value in changes.items() if value is not None}
-        )
         files = _files(src, tgt, valid_src, valid_tgt, tokenize)
+        recipe = read_config(config).with_training(**changes)
         _check_vacant(out, overwrite)
     train_model(
         files, recipe, out, resolve_device(device), max_minutes * 60, resume=resume
@@ -94,11 +97,16 @@ def _files(
         raise ConfigError("--src: expected the training text, got nothing")
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
+    if [src, tgt, valid_src, valid_tgt].count("-") > 1:
+        raise ConfigError("-: stdin can be read once only")
     return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize)
 
 
 def _check_vacant(out: Path, overwrite: bool) -> None:
-    if (out / "config.toml").exists() and not overwrite:
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: expected a directory to write to, got a file")
+    there = any((out / name).exists() for name in ("config.toml", "model.safetensors"))
+    if there and not overwrite:
         raise ConfigError(
             f"{out}: a model is there already; expected --resume to go on with it, "
             "--overwrite to replace it, or another --out"

@@ -1,7 +1,6 @@
 """A whole training run: from text files to a model directory."""
 
 import math
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,12 +12,14 @@ import torch
 
 from aligner.cli.console import say
 from aligner.cli.progress import TrainingProgress, clock
-from aligner.errors import CorpusError, ModelError
+from aligner.errors import ConfigError, CorpusError, ModelError
 from aligner.extraction.forced_decoding import Segmented
 from aligner.extraction.selection import Choice, choose_by_agreement, choose_by_norm
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import (
     CONFIG,
+    META,
+    WEIGHTS,
     TranslationModel,
     load_weights,
     read_meta,
@@ -31,6 +32,7 @@ from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
 from aligner.text.bitext import read_bitext
 from aligner.text.filters import FilterCounts, Filters, Words, filter_pairs
+from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 from aligner.text.words import word_tokenizers
 
@@ -38,6 +40,7 @@ WordPair = tuple[Words, Words]
 
 CHOICE_PAIRS = 500  # validation pairs that layer and rows are chosen on
 BLEU_PAIRS = 500
+MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,22 @@ class TrainingFiles:
         """Return the files and the configuration of a run that was begun before.
 
         Raises:
-            ModelError: the directory holds no such run.
+            ModelError: the directory holds no such run, or a finished one without the
+                state to go on from.
         """
-        if not (directory / STATE).is_file() or not (directory / CONFIG).is_file():
+        if not (directory / CONFIG).is_file() or not (directory / META).is_file():
+            raise ModelError(f"{directory}: no training to resume")
+        meta = read_meta(directory)
+        if "training" in meta and not (directory / STATE).is_file():
             raise ModelError(f"{directory}: no checkpoint to resume from")
-        stored = read_meta(directory)["files"]
-        tokenize = tuple(stored.pop("tokenize") or ()) or None
-        return cls(**stored, tokenize=tokenize), read_config(directory / CONFIG)
+        try:
+            stored = dict(meta["files"])
+            tokenize = tuple(stored.pop("tokenize") or ()) or None
+            return cls(**stored, tokenize=tokenize), read_config(directory / CONFIG)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{directory / META}: expected the files of a training under `files`"
+            ) from error
 
 
 def train_model(
@@ -83,6 +95,8 @@ def train_model(
 ) -> TranslationModel:
     """Train a model into the directory `out`; return it with its best weights."""
     train, valid = _read_text(files, config)
+    for folder in (out, out / STATE.parent):
+        clear_leftovers(folder)
     if resume:
         subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
     else:
@@ -101,15 +115,23 @@ def train_model(
         config.training,
         out,
     )
-    if resume:
+    if resume and (out / STATE).is_file():
         training.resume()
+    elif resume:
+        say("no checkpoint yet: training starts from the beginning")
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
     with TrainingProgress(out) as progress:
         state = training.run(progress, max_seconds)
+    if not math.isfinite(state.best_loss):
+        raise ConfigError(
+            "the training diverged: no validation gave a finite loss; expected a lower "
+            f"learning_rate than {config.training.learning_rate:g}"
+        )
+    perplexity = math.exp(min(state.best_loss, MAX_EXPONENT))
     say(
         f"training ended after {clock(state.seconds)}: {state.finished}; "
-        f"best perplexity {math.exp(state.best_loss):.2f} at step {state.best_update}"
+        f"best perplexity {perplexity:.2f} at step {state.best_update}"
     )
     load_weights(out, network)
     model = TranslationModel(config, subwords, network.eval(), {})
@@ -199,12 +221,12 @@ def _start_directory(
     out: Path, config: Config, subwords: Subwords, files: TrainingFiles
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
-    shutil.rmtree(out / STATE.parent, ignore_errors=True)
-    for stale in ("log.jsonl", "model.safetensors", "meta.json"):
+    subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
+    for stale in (STATE, CONFIG, META, WEIGHTS, "log.jsonl", *subword_models):
         (out / stale).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    save_recipe(out, config, subwords)
     save_meta(out, {"files": _absolute(files)})
+    save_recipe(out, config, subwords)
 
 
 def _absolute(files: TrainingFiles) -> dict[str, Any]:
@@ -242,7 +264,7 @@ def _finish(
         "data": {"pairs": len(train_text), "sha256": train_text.digest()},
         "training": {
             **asdict(state),
-            "perplexity": round(math.exp(state.best_loss), 4),
+            "perplexity": round(math.exp(min(state.best_loss, MAX_EXPONENT)), 4),
             "bleu": {side: round(value, 2) for side, value in bleu.items()},
             "torch": torch.__version__,
         },

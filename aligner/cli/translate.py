@@ -1,12 +1,18 @@
 """aligner translate: translate text, from stdin to stdout."""
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aligner.cli.console import resolve_device
+from aligner.cli.console import resolve_device, say
+from aligner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aligner.nmt.checkpoint import TranslationModel
+    from aligner.text.subwords import Side
 
 CHUNK_LINES = 512
 
@@ -23,6 +29,10 @@ def translate(
         float,
         typer.Option(help="Log-probabilities are divided by this power of the length."),
     ] = 1.0,
+    max_length: Annotated[
+        int,
+        typer.Option(min=1, help="Subwords; longer sentences give an empty line."),
+    ] = 500,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Translate stdin to stdout, a sentence a line, words between spaces.
@@ -35,8 +45,33 @@ def translate(
     from aligner.text.words import split_words
 
     loaded = load_model(model, resolve_device(device))
-    lines = map(split_words, read_lines("-"))
-    while chunk := list(islice(lines, CHUNK_LINES)):
-        found = translate_sentences(loaded, chunk, into, beam, length_penalty)
-        for words in found:
+    if into == "src" and loaded.config.training.direction == "forward":
+        raise ConfigError("--into src: the model was trained forward only, into tgt")
+    sentences = _short_enough(
+        map(split_words, read_lines("-")),
+        loaded,
+        "src" if into == "tgt" else "tgt",
+        max_length,
+    )
+    while chunk := list(islice(sentences, CHUNK_LINES)):
+        for words in translate_sentences(loaded, chunk, into, beam, length_penalty):
             print(" ".join(words))
+
+
+def _short_enough(
+    sentences: Iterable[list[str]],
+    model: "TranslationModel",
+    side: "Side",
+    max_length: int,
+) -> Iterator[list[str]]:
+    """Yield the sentences, empty where they are too long; say which."""
+    for line, words in enumerate(sentences, start=1):
+        subwords = len(model.subwords.encode(words, side)[0])
+        if subwords > max_length:
+            say(
+                f"line {line}: not translated: it has {subwords} subwords, more than "
+                f"--max-length {max_length}"
+            )
+            yield []
+        else:
+            yield words

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
@@ -13,6 +13,7 @@ from aligner.extraction.forced_decoding import (
     WordScores,
     read_word_scores,
 )
+from aligner.extraction.word_scores import Rows
 from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
     combine,
@@ -236,6 +237,8 @@ def stored_reading(model: TranslationModel) -> Reading:
     """
     try:
         choice = model.meta["alignment"]
+        if choice["rows"] not in get_args(Rows):
+            raise ValueError(choice["rows"])
         return Reading(layer=int(choice["layer"]) - 1, rows=choice["rows"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(

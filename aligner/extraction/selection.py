@@ -10,7 +10,7 @@ from aligner.extraction.forced_decoding import Reading, Segmented, forced_batche
 from aligner.extraction.norms import layer_norms
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import forward_links
-from aligner.nmt.transformer import Transformer
+from aligner.nmt.transformer import PAD, Transformer
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 
@@ -74,9 +74,11 @@ def choose_by_norm(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
     positions = 0
     for batch in forced_batches(pairs, BOS, device):
         real = (batch.tgt_words >= 0).float()
+        lengths = batch.src.ne(PAD).sum(1, keepdim=True)  # (B, 1)
         positions += int(real.sum())
         for layer, record in enumerate(network.records(batch.src, batch.tgt)):
-            norms = layer_norms(record)[:, 1:].mean(-1)  # (B, T - 1)
+            # The mean over the source without its padding, whose norms are 0.
+            norms = layer_norms(record)[:, 1:].sum(-1) / lengths  # (B, T - 1)
             totals[layer] += float((norms * real).sum())
     figures = {
         Reading(layer, "awi"): total / max(positions, 1)

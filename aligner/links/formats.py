@@ -80,6 +80,14 @@ def format_pharaoh(
     )
 
 
+def format_gold(gold: GoldAlignment) -> str:
+    """Write a gold alignment as Pharaoh: `0-0` is sure, `2?1` only possible."""
+    return " ".join(
+        f"{src}{'-' if (src, tgt) in gold.sure else '?'}{tgt}"
+        for src, tgt in sorted(gold.possible)
+    )
+
+
 def read_gold(
     path: str | Path,
     *,

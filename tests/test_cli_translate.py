@@ -1,0 +1,23 @@
+from conftest import Run, Trained
+
+
+def test_n_lines_in_n_lines_out(trained: Trained, run: Run) -> None:
+    lines = trained.test_src.read_text().splitlines()[:3]
+    long = "word " * 1000
+    text = "\n".join([*lines, "", long, "\x0b \u2028x\u0085", "x" * 50_000, "no end"])
+    result = run("translate", trained.model, "--beam", "2", stdin=text.encode())
+    assert result.code == 0, result.err
+    translated = result.out.split("\n")
+    assert len(translated) == 9
+    assert translated[-1] == ""
+    assert translated[3] == translated[4] == translated[6] == ""
+    assert "line 5: not translated: it has" in result.err
+    assert "line 7: not translated: it has" in result.err
+
+
+def test_into_source_by_greedy_search(trained: Trained, run: Run) -> None:
+    text = trained.test_tgt.read_bytes()
+    options = ["--into", "src", "--beam", "1"]
+    result = run("translate", trained.model, *options, stdin=text)
+    assert result.code == 0, result.err
+    assert len(result.out.splitlines()) == 12

@@ -1,0 +1,1 @@
+"""A statistical aligner: what the network starts from and is guided by."""

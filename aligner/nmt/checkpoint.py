@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 import aligner
-from aligner.errors import ModelError
+from aligner.errors import ConfigError, ModelError
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing, write_whole
@@ -43,7 +43,7 @@ def save_weights(directory: Path, network: Transformer) -> None:
     """Write the network's weights into a model directory."""
     weights = {k: v.detach().cpu().contiguous() for k, v in network.named_parameters()}
     with replacing(directory / WEIGHTS) as beside:
-        save_file(weights, beside)
+        beside.write_bytes(save(weights))  # save_file would report no OSError
 
 
 def save_meta(directory: Path, meta: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
         if not (directory / name).is_file():
             raise ModelError(f"{directory}: not a whole model: {name} is missing")
     meta = read_meta(directory)
-    config = read_config(directory / CONFIG)
+    config = read_stored_config(directory)
     subwords = Subwords.load(directory, lowercase=config.subwords.lowercase)
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
@@ -100,6 +100,27 @@ def load_weights(directory: Path, network: Transformer) -> None:
                 f"the vocabulary, but is {tuple(weights[name].shape)}"
             )
     network.load_state_dict(weights)
+
+
+def read_stored_config(directory: Path) -> Config:
+    """Read the configuration that a model was trained with.
+
+    Unlike a recipe it must hold every key: in a file cut short, a default would step
+    in for the number of heads, say, and nothing else would tell.
+
+    Raises:
+        ModelError: the file is damaged, or not whole.
+    """
+    path = directory / CONFIG
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        raise ModelError(str(error)) from error
+    for name, section in config:
+        for key in type(section).model_fields:
+            if key not in section.model_fields_set:
+                raise ModelError(f"{path}: not whole: {name}.{key} is missing")
+    return config
 
 
 def read_meta(directory: Path) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from aligner.errors import ConfigError
 class Section(BaseModel):
     """A frozen section of the configuration in which unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
 
 class SubwordConfig(Section):
@@ -76,6 +78,8 @@ class TrainingConfig(Section):
     beta2: float = Field(0.98, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    guide_layer: int = Field(1, ge=1)  # the decoder layer that a guide trains
+    guide_weight: float = Field(1.0, ge=0)  # of its loss beside translation's
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping
     max_epochs: int = Field(100, ge=1)
     max_updates: int = Field(1_000_000, ge=1)

@@ -15,7 +15,28 @@ def translation_loss(
     network: Transformer, batch: Batch, smoothing: float = 0.0
 ) -> Tensor:
     """Return the summed cross-entropy of a batch's real target subwords, in nats."""
-    states = network(batch.src, batch.tgt)
+    return prediction_loss(network, network(batch.src, batch.tgt), batch, smoothing)
+
+
+def guided_loss(
+    network: Transformer, batch: Batch, guide: Tensor, layer: int, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Return the translation loss, and the guided attention's, both summed, in nats.
+
+    The latter is the cross-entropy of one layer's mean attention over heads, where
+    target subwords are fed in (AWI), against the guide (B, T - 1, S).
+    """
+    states, weights = network.watched(batch.src, batch.tgt, layer)
+    attention = weights[:, :, 1:].mean(dim=1)  # (B, T - 1, S)
+    # Padded sources have no attention at all, and no guide.
+    missed = -(guide * (attention + 1e-6).log()).sum()
+    return prediction_loss(network, states, batch, smoothing), missed
+
+
+def prediction_loss(
+    network: Transformer, states: Tensor, batch: Batch, smoothing: float
+) -> Tensor:
+    """Return the summed cross-entropy that the decoder's states (B, T, D) give."""
     real = batch.predicted != PAD
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     logits = network.logits(states[real]).float()

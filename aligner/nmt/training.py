@@ -1,5 +1,6 @@
 """The training loop."""
 
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,13 @@ from aligner.errors import ModelError
 from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import save_weights
 from aligner.nmt.config import TrainingConfig
-from aligner.nmt.loss import computing, translation_loss, validation_loss
+from aligner.nmt.guide import Guide
+from aligner.nmt.loss import (
+    computing,
+    guided_loss,
+    translation_loss,
+    validation_loss,
+)
 from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
 
@@ -89,13 +96,18 @@ class Training:
         valid: Batches,
         config: TrainingConfig,
         directory: Path,
+        guide: Guide | None = None,
     ) -> None:
-        """Prepare to train a network, on the device that it is on."""
+        """Prepare to train a network, on the device that it is on.
+
+        With a guide, one layer's attention is trained towards it.
+        """
         self.network = network
         self.train = train
         self.valid = valid
         self.config = config
         self.directory = directory
+        self.guide = guide
         self.device = next(network.parameters()).device
         self.state = TrainingState()
         self.optimizer = torch.optim.AdamW(
@@ -149,16 +161,27 @@ class Training:
         subwords = sum(int(self.train.written[examples].sum()) for examples in group)
         total = torch.zeros((), device=self.device)
         for examples in group:
-            batch = self.train.load(examples).to(self.device)
-            with computing(config.precision, self.device):
-                loss = translation_loss(self.network, batch, config.label_smoothing)
-            (loss / subwords).backward()  # type: ignore[no-untyped-call]
+            loss, missed = self._losses(examples)
+            objective = loss + config.guide_weight * missed
+            (objective / subwords).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total, subwords
+
+    def _losses(self, examples: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return the summed translation loss of a batch, and the guided attention's."""
+        smoothing = self.config.label_smoothing
+        batch = self.train.load(examples).to(self.device)
+        with computing(self.config.precision, self.device):
+            if self.guide is None:
+                loss = translation_loss(self.network, batch, smoothing)
+                return loss, torch.zeros_like(loss)
+            guide = self.guide.attention(examples).to(self.device)
+            layer = self.config.guide_layer - 1
+            return guided_loss(self.network, batch, guide, layer, smoothing)
 
     def _look_for_limits(self, meter: "Meter") -> None:
         state, config = self.state, self.config
@@ -196,8 +219,11 @@ class Training:
         }
         if self.device.type == "cuda":
             content["cuda_random"] = torch.cuda.get_rng_state(self.device)
+        # Through memory: of a full disk, torch itself would raise no OSError.
+        data = io.BytesIO()
+        torch.save(content, data)
         with replacing(self.directory / STATE) as beside:
-            torch.save(content, beside)
+            beside.write_bytes(data.getbuffer())
 
     def resume(self) -> None:
         """Go back to where the last checkpoint was made.
@@ -211,19 +237,20 @@ class Training:
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
             state = TrainingState(**content["state"])
+            digest, random = content["digest"], content["random"].cpu()
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
         except Exception as error:  # torch raises whatever unpickling meets
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path}: damaged checkpoint: {reason}") from error
-        if content["digest"] != self.train.bitext.digest():
+        if digest != self.train.bitext.digest():
             raise ModelError(
                 f"{path}: the training text differs from the one that it was made with"
             )
         if state.finished == OUT_OF_TIME:
             state.finished = ""
         self.state = state
-        torch.set_rng_state(content["random"].cpu())
+        torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)
 

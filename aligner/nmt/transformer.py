@@ -59,6 +59,11 @@ class FeedForward(nn.Sequential):
             nn.Linear(config.feed_forward_dim, config.dim),
         )
 
+    @property
+    def output(self) -> nn.Linear:
+        """The linear map whose output is added to the stream."""
+        return cast("nn.Linear", self[-1])
+
 
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward."""
@@ -115,6 +120,15 @@ class DecoderLayer(nn.Module):
         h = self.around_cross.enter(x)
         out, record = self.cross_attention.record(h, memory, mask)
         return self._feed(self.around_cross.leave(x, out)), record
+
+    def watched(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return what `forward` returns, and the attention weights (B, H, T, S)."""
+        x = self._attend_self(x)
+        h = self.around_cross.enter(x)
+        out, weights = self.cross_attention.watched(h, memory, mask)
+        return self._feed(self.around_cross.leave(x, out)), weights
 
     def record_only(
         self, x: Tensor, memory: Tensor, mask: Tensor | None
@@ -177,6 +191,11 @@ class Transformer(nn.Module):
         self._initialise()
 
     @property
+    def encoder_layers(self) -> list[EncoderLayer]:
+        """The encoder's layers, first layer first."""
+        return cast("list[EncoderLayer]", self.encoder)
+
+    @property
     def decoder_layers(self) -> list[DecoderLayer]:
         """The decoder's layers, first layer first."""
         return cast("list[DecoderLayer]", self.decoder)
@@ -202,6 +221,19 @@ class Transformer(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """Return the scores of every subword, (..., V), for states (..., D)."""
         return nn.functional.linear(states, self.embedding.weight)
+
+    def watched(self, src: Tensor, tgt: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and one layer's attention to the source.
+
+        The weights, (B, H, T, S), carry gradients: training may guide them.
+        """
+        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
+        for number, decoder_layer in enumerate(self.decoder_layers):
+            if number == layer:
+                x, weights = decoder_layer.watched(x, memory, mask)
+            else:
+                x = decoder_layer(x, memory, mask)
+        return self.decoder_norm(x), weights
 
     def records(
         self, src: Tensor, tgt: Tensor, layers: int | None = None

@@ -67,7 +67,7 @@ def beam_search(
     # All beams start equal: only the first may count in the first step.
     sums = torch.zeros(rows, beam, device=src.device)
     sums[:, 1:] = -torch.inf
-    lengths = torch.ones_like(sums)
+    lengths = torch.zeros_like(sums)
     for _ in range(limit):
         states, cache = network.step(written[:, :, -1].flatten(), cache, mask)
         gains = _log_probabilities(network, states).view(rows, beam, -1)

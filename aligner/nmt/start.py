@@ -1,0 +1,127 @@
+"""Start a network from known alignments, so that attention finds translations at once.
+
+A fresh network must learn a lexicon before its attention can align. With a guide the
+lexicon is known: how often source piece s goes with target piece t. Three steps put it
+into the weights.
+
+1. Embeddings. Divided by the square roots of both marginals, the counts become a matrix
+   of associations; its truncated singular value decomposition gives every piece a
+   vector such that pieces that translate each other lie close.
+2. The guided layer. Its query and key projections start near a multiple of the
+   identity, so a target piece looks where the source vectors are like its own.
+3. What lies between. The encoder's sublayers and the decoder's self-attention before
+   the guided layer start damped, so that the vectors arrive there as they were.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import nn
+
+from aligner.nmt.batching import EncodedBitext
+from aligner.nmt.guide import Guide
+from aligner.nmt.transformer import Transformer
+
+SHARPNESS = 1.5  # of the guided layer's first attention
+NOISE = 0.02
+DAMPING = 0.3
+SUBSPACE_ITERATIONS = 6
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def start_from_guide(
+    network: Transformer, text: EncodedBitext, guide: Guide, layer: int
+) -> None:
+    """Set a fresh network's weights from the alignments that will guide it."""
+    counts = piece_counts(text, guide, network.embedding.num_embeddings)
+    vectors, known = translation_vectors(counts, network.config.dim)
+    with torch.no_grad():
+        rows = torch.from_numpy(vectors[known]).to(network.embedding.weight)
+        network.embedding.weight[torch.from_numpy(known)] = rows
+        guided = network.decoder_layers[layer]
+        for projection in (
+            guided.cross_attention.query,
+            guided.cross_attention.key,
+        ):
+            nn.init.normal_(projection.weight, std=NOISE)
+            torch.diagonal(projection.weight).add_(SHARPNESS)
+        for encoder_layer in network.encoder_layers:
+            encoder_layer.self_attention.output.weight.mul_(DAMPING)
+            encoder_layer.feed_forward.output.weight.mul_(DAMPING)
+        for decoder_layer in network.decoder_layers[: layer + 1]:
+            decoder_layer.self_attention.output.weight.mul_(DAMPING)
+
+
+def piece_counts(
+    text: EncodedBitext, guide: Guide, vocab_size: int
+) -> sparse.csr_array:
+    """Return how often source pieces go with target pieces, (V, V), by the links.
+
+    A link between words counts for all pairs of their pieces, and counts 1 in all.
+    """
+    src_pieces, tgt_pieces, weights = [], [], []
+    for pair, (src, tgt, probability) in enumerate(guide.links):
+        src_members = _membership(guide.src_words[pair])
+        tgt_members = _membership(guide.tgt_words[pair])
+        for s, t, p in zip(
+            src.tolist(), tgt.tolist(), probability.tolist(), strict=True
+        ):
+            src_ids = text.src[pair][src_members[s]]
+            tgt_ids = text.tgt[pair][tgt_members[t]]
+            size = len(src_ids) * len(tgt_ids)
+            src_pieces.append(np.repeat(src_ids, len(tgt_ids)))
+            tgt_pieces.append(np.tile(tgt_ids, len(src_ids)))
+            weights.append(np.full(size, p / size))
+    shape = (vocab_size, vocab_size)
+    if not weights:
+        return sparse.csr_array(shape)
+    places = (np.concatenate(src_pieces), np.concatenate(tgt_pieces))
+    return sparse.coo_array((np.concatenate(weights), places), shape=shape).tocsr()
+
+
+def _membership(words: NDArray[np.int32]) -> Sequence[slice]:
+    """Return where the pieces of each word stand."""
+    ends = np.cumsum(np.bincount(words)).tolist()
+    return [slice(first, last) for first, last in zip([0, *ends], ends, strict=False)]
+
+
+def translation_vectors(
+    counts: sparse.csr_array, dim: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return vectors (V, D) of length 1, close for translations, and which are known.
+
+    A piece of both languages has the mean of its two vectors.
+    """
+    src_totals, tgt_totals = counts.sum(axis=1), counts.sum(axis=0)
+    known = np.flatnonzero(src_totals + tgt_totals)
+    scale_src = sparse.diags_array(1 / np.sqrt(np.maximum(src_totals, 1e-9)))
+    scale_tgt = sparse.diags_array(1 / np.sqrt(np.maximum(tgt_totals, 1e-9)))
+    left, values, right = truncated_svd(scale_src @ counts @ scale_tgt, dim)
+    both = [_of_length_one(side * np.sqrt(values)) for side in (left, right)]
+    return _of_length_one(both[0] + both[1]).astype(np.float32), known
+
+
+def truncated_svd(matrix: sparse.csr_array, rank: int) -> tuple[Floats, Floats, Floats]:
+    """Return the leading singular vectors and values: (V, D), (D,), (V, D).
+
+    Randomised subspace iteration (Halko, Martinsson and Tropp 2011): words that only
+    translate each other give many equal singular values, at which Lanczos stalls.
+    """
+    sample = np.random.default_rng(0).normal(size=(matrix.shape[1], rank))
+    for _ in range(SUBSPACE_ITERATIONS):
+        span, _ = np.linalg.qr(matrix @ sample)
+        sample, _ = np.linalg.qr(matrix.T @ span)
+    left, values, turn = np.linalg.svd(matrix @ sample, full_matrices=False)
+    return left, values, sample @ turn.T
+
+
+def _of_length_one(rows: Floats) -> Floats:
+    scaled: Floats = rows / np.maximum(
+        np.linalg.norm(rows, axis=1, keepdims=True), 1e-9
+    )
+    return scaled

@@ -1,0 +1,159 @@
+"""Batches: every example once, within the budget, in an order that the seed decides."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from small_models import WORDS, random_bitext
+
+from aligner.nmt.batching import Batches, EncodedBitext, EncodedText, pad
+from aligner.nmt.transformer import PAD
+from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Subwords
+
+lengths = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40
+)
+
+
+def text(*sentences: list[int]) -> EncodedText:
+    return EncodedText.gather(np.array(ids, np.int32) for ids in sentences)
+
+
+def bitext_of(sizes: list[tuple[int, int]]) -> EncodedBitext:
+    """Return sentence pairs of given lengths whose ids are all 7."""
+    src, tgt = ([[7] * size for size in side] for side in zip(*sizes, strict=True))
+    return EncodedBitext(text(*src), text(*tgt))
+
+
+def test_sentences_lie_end_to_end() -> None:
+    encoded = text([7, 8], [], [9])
+    assert len(encoded) == 3
+    assert encoded.ids.tolist() == [7, 8, 9]
+    assert [encoded[i].tolist() for i in range(3)] == [[7, 8], [], [9]]
+    assert encoded.lengths().tolist() == [2, 0, 1]
+    chosen = encoded.select(np.array([2, 0]))
+    assert [chosen[i].tolist() for i in range(2)] == [[9], [7, 8]]
+
+
+def test_no_sentences_are_a_text_too() -> None:
+    assert len(text()) == 0
+    assert text().ids.dtype == np.int32
+
+
+def test_encoding_cuts_each_side_by_its_own_vocabulary() -> None:
+    subwords = Subwords.train([WORDS], [["maison"]], vocab_size=60, joint=False)
+    encoded = EncodedBitext.encode([(["house", "is"], ["maison"])], subwords)
+    assert subwords.decode(encoded.src[0]) == ["house", "is"]
+    assert subwords.decode(encoded.tgt[0]) == ["maison"]
+
+
+def test_the_digest_tells_texts_apart() -> None:
+    one = EncodedBitext(text([7, 8], [9]), text([7], [8]))
+    equal = EncodedBitext(text([7, 8], [9]), text([7], [8]))
+    assert one.digest() == equal.digest()
+    others = [
+        EncodedBitext(text([7], [8, 9]), text([7], [8])),  # same ids, other ends
+        EncodedBitext(text([7], [8]), text([7, 8], [9])),  # sides exchanged
+        EncodedBitext(text([7, 8], [9]), text([7], [9])),
+        one.select(np.array([1, 0])),
+        one.select(np.array([0])),
+    ]
+    assert len({one.digest(), *(other.digest() for other in others)}) == 6
+
+
+def test_padding_by_hand() -> None:
+    ids = [np.array(x, np.int32) for x in ([7, 8, 9], [10], [], [11, 12])]
+    batch = pad([(ids[0], ids[1], TO_TGT), (ids[2], ids[3], TO_SRC)])
+    assert batch.src.tolist() == [[7, 8, 9, EOS], [EOS, PAD, PAD, PAD]]
+    assert batch.tgt.tolist() == [[TO_TGT, 10, PAD], [TO_SRC, 11, 12]]
+    assert batch.predicted.tolist() == [[10, EOS, PAD], [11, 12, EOS]]
+    assert {ids.dtype for ids in batch} == {torch.int64}
+
+
+@given(
+    lengths,
+    st.sampled_from(["both", "forward"]),
+    st.integers(1, 60),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_an_epoch_has_every_example_once_within_the_budget(
+    sizes: list[tuple[int, int]], direction: str, budget: int, seed: int, epoch: int
+) -> None:
+    batches = Batches(bitext_of(sizes), direction, budget)
+    drawn = batches.epoch(seed, epoch)
+    examples = len(sizes) * (2 if direction == "both" else 1)
+    assert sorted(np.concatenate(drawn).tolist()) == list(range(examples))
+    for chosen in drawn:
+        batch = batches.load(chosen)
+        longer = max(batch.src.numel(), batch.tgt.numel())
+        assert longer <= budget or len(chosen) == 1
+    again = Batches(bitext_of(sizes), direction, budget).epoch(seed, epoch)
+    assert all(map(np.array_equal, drawn, again))
+
+
+@given(lengths, st.integers(1, 60))
+def test_validation_has_every_example_once(
+    sizes: list[tuple[int, int]], budget: int
+) -> None:
+    batches = Batches(bitext_of(sizes), "both", budget)
+    rows = 0
+    for batch in batches.in_order():
+        rows += len(batch.src)
+        assert max(batch.src.numel(), batch.tgt.numel()) <= budget or len(batch.src) < 2
+    assert rows == 2 * len(sizes)
+
+
+def order(batches: Batches, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.concatenate(batches.epoch(seed, epoch))
+
+
+def test_seed_and_epoch_change_the_order_and_the_company() -> None:
+    batches = Batches(random_bitext(300, longest=4), "both", 60)
+    assert not np.array_equal(order(batches, 1, 0), order(batches, 1, 1))
+    assert not np.array_equal(order(batches, 1, 0), order(batches, 2, 0))
+    company = [
+        {frozenset(chosen.tolist()) for chosen in batches.epoch(1, epoch)}
+        for epoch in (0, 1)
+    ]
+    assert len(company[0] & company[1]) < len(company[0]) / 10
+
+
+def test_batches_hold_examples_of_like_length() -> None:
+    """Less than a tenth of the cells is padding; at random it would be nearly half."""
+    batches = Batches(random_bitext(2000, longest=30), "both", 1000)
+    cells = sum(
+        len(chosen) * batches.written[chosen].max() for chosen in batches.epoch(1, 0)
+    )
+    assert batches.written.sum() > 0.9 * cells
+
+
+def test_both_directions_of_a_pair_differ_by_their_tag() -> None:
+    bitext = EncodedBitext(text([7], [8]), text([9, 10], [11]))
+    batches = Batches(bitext, "both", 100)
+    there, back = (batches.load(np.array([i])) for i in (0, 2))
+    assert (there.src.tolist(), there.tgt.tolist()) == ([[7, EOS]], [[TO_TGT, 9, 10]])
+    assert (back.src.tolist(), back.tgt.tolist()) == ([[9, 10, EOS]], [[TO_SRC, 7]])
+
+
+def test_a_single_direction_begins_with_bos() -> None:
+    bitext = EncodedBitext(text([7]), text([9, 10]))
+    batches = Batches(bitext, "forward", 100)
+    assert [len(chosen) for chosen in batches.epoch(1, 0)] == [1]
+    assert batches.load(np.array([0])).tgt.tolist() == [[BOS, 9, 10]]
+
+
+def test_a_batch_moves_as_a_whole() -> None:
+    batches = Batches(random_bitext(3), "both", 100)
+    batch = batches.load(np.arange(3)).to(torch.device("meta"))
+    assert {ids.device.type for ids in batch} == {"meta"}
+
+
+@pytest.mark.parametrize("direction", ["both", "forward"])
+def test_written_counts_what_the_decoder_predicts(direction: str) -> None:
+    batches = Batches(random_bitext(20), direction, 50)
+    for chosen in batches.epoch(1, 0):
+        predicted = batches.load(chosen).predicted
+        assert int(predicted.ne(PAD).sum()) == batches.written[chosen].sum()

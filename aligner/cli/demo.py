@@ -27,7 +27,8 @@ def demo(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Train and align on a made-up English-German corpus: the main job in small."""
-    from aligner.cli.training_run import TrainingFiles, train_model
+    from aligner.cli.training_run import train_model
+    from aligner.cli.training_text import TrainingFiles
     from aligner.nmt.config import read_config
     from aligner.text.sample import sample_corpus
 

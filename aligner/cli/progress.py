@@ -122,3 +122,38 @@ class AlignmentProgress:
             print(f"\r{text} ", end="", file=sys.stderr, flush=True)
         else:
             say(text)
+
+
+class PassProgress:
+    """Shows passes over the text: live on a terminal, and in one line at the end."""
+
+    def __init__(self, name: str) -> None:
+        """Start the clock."""
+        self._name = name
+        self._live = sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._of = 0
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say how long it took."""
+        if self._live:
+            print("\r\033[K", end="", file=sys.stderr)
+        if error is None:
+            seconds = time.monotonic() - self._started
+            say(f"{self._name}: {self._of} passes over the text, {clock(seconds)}")
+
+    def __call__(self, done: int, of: int) -> None:
+        """Show one more pass."""
+        self._of = of
+        if self._live:
+            text = f"\r{self._name}: pass {done} of {of} "
+            print(text, end="", file=sys.stderr, flush=True)

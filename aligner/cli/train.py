@@ -10,7 +10,7 @@ from aligner.cli.console import resolve_device, say
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aligner.cli.training_run import TrainingFiles
+    from aligner.cli.training_text import TrainingFiles
 
 Direction = Literal["both", "forward"]
 
@@ -41,6 +41,14 @@ def train(
             "By default words stand between spaces.",
         ),
     ] = None,
+    guide: Annotated[
+        str,
+        typer.Option(
+            help="What guides the attention: auto, a statistical aligner estimated "
+            "from the text itself; none, translation alone, as in the paper; or a "
+            "file of Pharaoh lines for the training text."
+        ),
+    ] = "auto",
     direction: Annotated[
         Direction | None, typer.Option(help="Overrides the recipe's.")
     ] = None,
@@ -62,7 +70,8 @@ def train(
 
     Kill it at any moment: the same command with --resume goes on.
     """
-    from aligner.cli.training_run import TrainingFiles, train_model
+    from aligner.cli.training_run import train_model
+    from aligner.cli.training_text import TrainingFiles
     from aligner.nmt.config import read_config
 
     if not max_minutes > 0:
@@ -74,7 +83,7 @@ def train(
         if recipe.with_training(**changes) != recipe:
             raise ConfigError("--resume: expected the --direction and --seed as before")
     else:
-        files = _files(src, tgt, valid_src, valid_tgt, tokenize)
+        files = _files(src, tgt, valid_src, valid_tgt, tokenize, guide)
         recipe = read_config(config).with_training(**changes)
         _check_vacant(out, overwrite)
     train_model(
@@ -90,8 +99,9 @@ def _files(
     valid_src: str | None,
     valid_tgt: str | None,
     tokenize: tuple[str, str] | None,
+    guide: str,
 ) -> "TrainingFiles":
-    from aligner.cli.training_run import TrainingFiles
+    from aligner.cli.training_text import TrainingFiles
 
     if src is None:
         raise ConfigError("--src: expected the training text, got nothing")
@@ -99,7 +109,7 @@ def _files(
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
     if [src, tgt, valid_src, valid_tgt].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
-    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize)
+    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide)
 
 
 def _check_vacant(out: Path, overwrite: bool) -> None:

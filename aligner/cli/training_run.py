@@ -3,16 +3,17 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aligner.cli.console import say
 from aligner.cli.progress import TrainingProgress, clock
-from aligner.errors import ConfigError, CorpusError, ModelError
+from aligner.cli.training_text import TrainingFiles, WordPair, guide_links, read_text
+from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.forced_decoding import Segmented
 from aligner.extraction.selection import Choice, choose_by_agreement, choose_by_norm
 from aligner.nmt.batching import Batches, EncodedBitext
@@ -22,66 +23,21 @@ from aligner.nmt.checkpoint import (
     WEIGHTS,
     TranslationModel,
     load_weights,
-    read_meta,
     save_meta,
     save_recipe,
 )
-from aligner.nmt.config import Config, FilterConfig, read_config
+from aligner.nmt.config import Config
+from aligner.nmt.guide import Guide
+from aligner.nmt.start import start_from_guide
 from aligner.nmt.training import STATE, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
-from aligner.text.bitext import read_bitext
-from aligner.text.filters import FilterCounts, Filters, Words, filter_pairs
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
-from aligner.text.words import word_tokenizers
-
-WordPair = tuple[Words, Words]
 
 CHOICE_PAIRS = 500  # validation pairs that layer and rows are chosen on
 BLEU_PAIRS = 500
 MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
-
-
-@dataclass(frozen=True)
-class TrainingFiles:
-    """Where the text of a training run comes from.
-
-    Attributes:
-        src: the source text, or both sides in one file.
-        tgt: the target text; None where `src` holds both sides.
-        valid_src: validation text; None to hold out a slice of the training text.
-        valid_tgt: its target side, likewise.
-        tokenize: the two languages for Moses tokenisation; None to split at spaces.
-    """
-
-    src: str
-    tgt: str | None = None
-    valid_src: str | None = None
-    valid_tgt: str | None = None
-    tokenize: tuple[str, str] | None = None
-
-    @classmethod
-    def of_run(cls, directory: Path) -> tuple[Self, Config]:
-        """Return the files and the configuration of a run that was begun before.
-
-        Raises:
-            ModelError: the directory holds no such run, or a finished one without the
-                state to go on from.
-        """
-        if not (directory / CONFIG).is_file() or not (directory / META).is_file():
-            raise ModelError(f"{directory}: no training to resume")
-        meta = read_meta(directory)
-        if "training" in meta and not (directory / STATE).is_file():
-            raise ModelError(f"{directory}: no checkpoint to resume from")
-        try:
-            stored = dict(meta["files"])
-            tokenize = tuple(stored.pop("tokenize") or ()) or None
-            return cls(**stored, tokenize=tokenize), read_config(directory / CONFIG)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{directory / META}: expected the files of a training under `files`"
-            ) from error
 
 
 def train_model(
@@ -94,19 +50,27 @@ def train_model(
     resume: bool = False,
 ) -> TranslationModel:
     """Train a model into the directory `out`; return it with its best weights."""
-    train, valid = _read_text(files, config)
+    text = read_text(files, config)
+    links = guide_links(files, text)
     for folder in (out, out / STATE.parent):
         clear_leftovers(folder)
     if resume:
         subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
     else:
-        subwords = _learn_subwords(train, config)
+        subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
-    train_text = _encode(train, subwords, config)
-    valid_text = EncodedBitext.encode(valid, subwords)
+    encoded = EncodedBitext.encode(text.train, subwords)
+    fitting = _fitting(encoded, config)
+    train_text = encoded.select(fitting)
+    valid_text = EncodedBitext.encode(text.valid, subwords)
 
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
+    guide = None
+    if links is not None:
+        pairs = [text.train[i] for i in fitting]
+        guide = Guide.of(pairs, [links[i] for i in fitting], subwords)
+        start_from_guide(network, train_text, guide, config.training.guide_layer - 1)
     direction, budget = config.training.direction, config.training.batch_tokens
     training = Training(
         network,
@@ -114,6 +78,7 @@ def train_model(
         Batches(valid_text, direction, budget),
         config.training,
         out,
+        guide,
     )
     if resume and (out / STATE).is_file():
         training.resume()
@@ -135,53 +100,7 @@ def train_model(
     )
     load_weights(out, network)
     model = TranslationModel(config, subwords, network.eval(), {})
-    return _finish(model, valid, state, files, train_text, out)
-
-
-def _read_text(
-    files: TrainingFiles, config: Config
-) -> tuple[list[WordPair], list[WordPair]]:
-    """Read and filter the training text; hold out validation pairs if none are given.
-
-    Raises:
-        CorpusError: there is too little text.
-    """
-    train = _read_pairs(files, files.src, files.tgt, config.filters)
-    if files.valid_src is not None:
-        valid = _read_pairs(files, files.valid_src, files.valid_tgt, config.filters)
-        if not valid:
-            raise CorpusError(f"{files.valid_src}: no usable sentence pairs")
-        return train, valid
-    if len(train) < 2:
-        raise CorpusError(
-            f"{files.src}: expected at least 2 usable sentence pairs, got {len(train)}"
-        )
-    random = np.random.default_rng(config.training.seed)
-    order = random.permutation(len(train))
-    held_out = min(config.training.valid_pairs, max(1, len(train) // 20))
-    chosen = set(order[:held_out].tolist())
-    say(f"validation: {held_out} pairs held out")
-    return (
-        [pair for i, pair in enumerate(train) if i not in chosen],
-        [train[i] for i in sorted(chosen)],
-    )
-
-
-def _read_pairs(
-    files: TrainingFiles, src: str, tgt: str | None, limits: FilterConfig
-) -> list[WordPair]:
-    """Read sentence pairs as words, leave out what the filters reject, and say so."""
-    src_words, tgt_words = word_tokenizers(files.tokenize)
-    filters = Filters(limits.max_words, limits.max_ratio, limits.drop_duplicates)
-    counts = FilterCounts()
-    pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    kept = [(s, t) for _, s, t in filter_pairs(pairs, filters, counts)]
-    say(
-        f"{src}: {counts.kept} pairs kept; left out: {counts.empty} with an empty "
-        f"side, {counts.too_long} too long, {counts.ratio} of unlike length, "
-        f"{counts.duplicate} repeated"
-    )
-    return kept
+    return _finish(model, text.valid, state, files, train_text, out)
 
 
 def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
@@ -199,11 +118,8 @@ def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
     return subwords
 
 
-def _encode(
-    pairs: Sequence[WordPair], subwords: Subwords, config: Config
-) -> EncodedBitext:
-    """Encode the training text, without pairs that no batch can hold."""
-    encoded = EncodedBitext.encode(pairs, subwords)
+def _fitting(encoded: EncodedBitext, config: Config) -> NDArray[np.int64]:
+    """Return which pairs a batch can hold."""
     longer = np.maximum(encoded.src.lengths(), encoded.tgt.lengths()) + 1
     fitting = np.flatnonzero(longer <= config.training.batch_tokens)
     if len(fitting) < len(encoded):
@@ -211,10 +127,9 @@ def _encode(
             f"left out: {len(encoded) - len(fitting)} pairs with more subwords than "
             f"batch_tokens = {config.training.batch_tokens}"
         )
-        encoded = encoded.select(fitting)
-    if not len(encoded):
+    if not len(fitting):
         raise CorpusError("no sentence pair fits into a batch")
-    return encoded
+    return fitting
 
 
 def _start_directory(
@@ -225,16 +140,8 @@ def _start_directory(
     for stale in (STATE, CONFIG, META, WEIGHTS, "log.jsonl", *subword_models):
         (out / stale).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    save_meta(out, {"files": _absolute(files)})
+    save_meta(out, {"files": files.to_meta()})
     save_recipe(out, config, subwords)
-
-
-def _absolute(files: TrainingFiles) -> dict[str, Any]:
-    stored = asdict(files)
-    for name, value in stored.items():
-        if isinstance(value, str) and value != "-":
-            stored[name] = str(Path(value).absolute())
-    return stored
 
 
 def _finish(
@@ -258,7 +165,7 @@ def _finish(
         + ", ".join(f"into {side} {value:.1f}" for side, value in bleu.items())
     )
     meta = {
-        "files": _absolute(files),
+        "files": files.to_meta(),
         "seed": model.config.training.seed,
         "alignment": choice.to_meta(),
         "data": {"pairs": len(train_text), "sha256": train_text.digest()},

@@ -97,6 +97,16 @@ class Config(Section):
     transformer: TransformerConfig = TransformerConfig()
     training: TrainingConfig = TrainingConfig()
 
+    @model_validator(mode="after")
+    def _guided_layer_exists(self) -> "Config":
+        layers = self.transformer.decoder_layers
+        if self.training.guide_layer > layers:
+            raise ValueError(
+                f"guide_layer must be one of {layers} decoder layers, "
+                f"got {self.training.guide_layer}"
+            )
+        return self
+
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` reads back equal."""
         lines = [f"# Written by aligner {aligner.__version__}."]

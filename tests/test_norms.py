@@ -5,8 +5,9 @@ import torch
 from small_models import random_batch, random_network, sizes
 from torch import Tensor
 
-from aligner.extraction.norms import attention_scores, head_norms, layer_norms
+from aligner.extraction.scores import attention_scores
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
+from aligner.nmt.norms import head_norms, layer_norms
 from aligner.nmt.transformer import PAD, Transformer, source_mask
 
 LENGTHS = [(9, 6), (4, 8), (2, 1), (12, 5)]

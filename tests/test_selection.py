@@ -13,7 +13,6 @@ from small_models import WORDS, random_model
 from aligner.extraction import forced_decoding
 from aligner.extraction.aligner import Aligner, LinkRule
 from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
-from aligner.extraction.norms import layer_norms
 from aligner.extraction.selection import (
     Choice,
     agreement,
@@ -23,6 +22,7 @@ from aligner.extraction.selection import (
 from aligner.links.alignment import Alignment
 from aligner.links.matching import forward_links, reverse_links
 from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.norms import layer_norms
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
 
 

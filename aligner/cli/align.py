@@ -16,7 +16,7 @@ from aligner.errors import ConfigError
 if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
     from aligner.extraction.forced_decoding import Reading
-    from aligner.extraction.norms import Score
+    from aligner.extraction.scores import Score
     from aligner.extraction.word_scores import Rows
     from aligner.nmt.checkpoint import TranslationModel
 

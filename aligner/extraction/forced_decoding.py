@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.extraction.norms import Score, attention_scores
+from aligner.extraction.scores import Score, attention_scores
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad

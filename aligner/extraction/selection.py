@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
-from aligner.extraction.norms import layer_norms
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import forward_links
+from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 

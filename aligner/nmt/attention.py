@@ -77,16 +77,10 @@ class MultiHeadAttention(nn.Module):
 
         The record is float32 at least, whatever the precision around it.
         """
-        out, weights = self.watched(x, memory, mask)
-        return out, AttentionRecord(weights, self.gram(self.keys_values(memory)[1]))
-
-    def watched(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return what `forward` returns, and the weights (B, H, T, S)."""
         keys, values = self.keys_values(memory)
-        weights = self.weights(x, keys, mask)
-        return self._join(weights.to(values.dtype) @ values), weights
+        weights = self.weights(x, keys, mask)  # (B, H, T, S)
+        out = self._join(weights.to(values.dtype) @ values)
+        return out, AttentionRecord(weights, self.gram(values))
 
     def weights(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the attention weights α, (B, H, T, S), at least in float32."""

@@ -2,8 +2,8 @@
 
 Garg et al. (2019), "Jointly Learning to Align and Translate": beside the translation
 loss, the attention of one decoder layer is trained towards given alignments by
-cross-entropy. Here it is the mean attention over heads, in the rows where a target word
-is fed in (AWI), and a word without links is guided to EOS, which stands for NULL.
+cross-entropy. Here it is trained in the rows where a target word is fed in (AWI), and a
+word without links is guided to EOS, which stands for NULL.
 """
 
 from collections.abc import Sequence

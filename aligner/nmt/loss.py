@@ -8,7 +8,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aligner.nmt.batching import Batch, Batches
+from aligner.nmt.norms import squared_layer_norms
 from aligner.nmt.transformer import PAD, Transformer
+
+LEAST_SHARE = 1e-6  # bounds what a single missed link costs
+TINY = 1e-12  # keeps the root's slope finite where nothing arrives
 
 
 def translation_loss(
@@ -23,13 +27,14 @@ def guided_loss(
 ) -> tuple[Tensor, Tensor]:
     """Return the translation loss, and the guided attention's, both summed, in nats.
 
-    The latter is the cross-entropy of one layer's mean attention over heads, where
-    target subwords are fed in (AWI), against the guide (B, T - 1, S).
+    The latter is a cross-entropy against the guide (B, T - 1, S). What is guided is
+    the very thing that is extracted: the norms of one layer's summed vectors, where
+    target subwords are fed in (AWI), as shares of their row.
     """
-    states, weights = network.watched(batch.src, batch.tgt, layer)
-    attention = weights[:, :, 1:].mean(dim=1)  # (B, T - 1, S)
-    # Padded sources have no attention at all, and no guide.
-    missed = -(guide * (attention + 1e-6).log()).sum()
+    states, record = network.watched(batch.src, batch.tgt, layer)
+    norms = (squared_layer_norms(record)[:, 1:] + TINY).sqrt()  # (B, T - 1, S)
+    shares = norms / norms.sum(dim=2, keepdim=True)
+    missed = -(guide * (shares + LEAST_SHARE).log()).sum()
     return prediction_loss(network, states, batch, smoothing), missed
 
 

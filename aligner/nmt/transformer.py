@@ -121,15 +121,6 @@ class DecoderLayer(nn.Module):
         out, record = self.cross_attention.record(h, memory, mask)
         return self._feed(self.around_cross.leave(x, out)), record
 
-    def watched(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return what `forward` returns, and the attention weights (B, H, T, S)."""
-        x = self._attend_self(x)
-        h = self.around_cross.enter(x)
-        out, weights = self.cross_attention.watched(h, memory, mask)
-        return self._feed(self.around_cross.leave(x, out)), weights
-
     def record_only(
         self, x: Tensor, memory: Tensor, mask: Tensor | None
     ) -> AttentionRecord:
@@ -222,18 +213,20 @@ class Transformer(nn.Module):
         """Return the scores of every subword, (..., V), for states (..., D)."""
         return nn.functional.linear(states, self.embedding.weight)
 
-    def watched(self, src: Tensor, tgt: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Return what `forward` does, and one layer's attention to the source.
+    def watched(
+        self, src: Tensor, tgt: Tensor, layer: int
+    ) -> tuple[Tensor, AttentionRecord]:
+        """Return what `forward` does, and what one layer's cross-attention did.
 
-        The weights, (B, H, T, S), carry gradients: training may guide them.
+        The record carries gradients: training may guide it.
         """
         memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
-        for number, decoder_layer in enumerate(self.decoder_layers):
-            if number == layer:
-                x, weights = decoder_layer.watched(x, memory, mask)
-            else:
-                x = decoder_layer(x, memory, mask)
-        return self.decoder_norm(x), weights
+        for decoder_layer in self.decoder_layers[:layer]:
+            x = decoder_layer(x, memory, mask)
+        x, record = self.decoder_layers[layer].record(x, memory, mask)
+        for decoder_layer in self.decoder_layers[layer + 1 :]:
+            x = decoder_layer(x, memory, mask)
+        return self.decoder_norm(x), record
 
     def records(
         self, src: Tensor, tgt: Tensor, layers: int | None = None

@@ -7,13 +7,9 @@ the Gram matrix `G_j[h, g] = <f_h(x_j), f_g(x_j)>` that norm is `√(aᵀ G_j a)
 holds the heads' α_ij: memory O(S·H² + H·T·S) instead of O(H·T·S·D).
 """
 
-from typing import Literal
-
 from torch import Tensor
 
 from aligner.nmt.attention import AttentionRecord
-
-Score = Literal["norm", "weight"]
 
 
 def head_norms(record: AttentionRecord) -> Tensor:
@@ -24,20 +20,12 @@ def head_norms(record: AttentionRecord) -> Tensor:
 
 def layer_norms(record: AttentionRecord) -> Tensor:
     """Return `‖Σ_h α^h_ij f_h(x_j)‖`, (B, T, S)."""
+    return squared_layer_norms(record).sqrt()
+
+
+def squared_layer_norms(record: AttentionRecord) -> Tensor:
+    """Return the squares of `layer_norms`, (B, T, S), whose slope is finite at 0."""
     a = record.weights.permute(0, 3, 2, 1)  # (B, S, T, H)
     squares = ((a @ record.gram) * a).sum(dim=-1)  # (B, S, T)
     # Rounding may leave a square of nothing just below zero.
-    return squares.clamp_min(0).sqrt().transpose(1, 2)
-
-
-def attention_scores(
-    record: AttentionRecord, score: Score = "norm", head: int | None = None
-) -> Tensor:
-    """Return one layer's scores, (B, T, S): of one head, or of all heads together.
-
-    `norm` is the norm of the (summed) vectors, `weight` the (mean) attention weight,
-    the baseline.
-    """
-    if score == "norm":
-        return layer_norms(record) if head is None else head_norms(record)[:, head]
-    return record.weights.mean(1) if head is None else record.weights[:, head]
+    return squares.clamp_min(0).transpose(1, 2)

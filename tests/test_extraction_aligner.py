@@ -29,6 +29,7 @@ from aligner.nmt.checkpoint import (
     save_recipe,
     save_weights,
 )
+from aligner.prior.agreement import estimate
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 RULES = [
@@ -376,3 +377,42 @@ def test_aligning_leaves_no_gradients_and_no_change(model: TranslationModel) -> 
     parameters = list(model.network.parameters())
     assert all(map(torch.equal, parameters, before))
     assert all(p.grad is None for p in parameters)
+
+
+def with_prior(pairs: list[WordPair]) -> TranslationModel:
+    return dataclasses.replace(random_model(), prior=estimate(pairs)[0])
+
+
+def test_attention_and_prior_are_mixed_by_weight() -> None:
+    pairs = word_pairs(8)
+    model = with_prior(pairs)
+    assert model.prior is not None
+    alone = Aligner(model, READINGS[0], prior_weight=0).word_scores(pairs)
+    prior = Aligner(model, READINGS[0], prior_weight=1).word_scores(pairs)
+    mixed = Aligner(model, READINGS[0], prior_weight=0.25).word_scores(pairs)
+    for attention, only, both, expected in zip(
+        alone, prior, mixed, model.prior.word_scores(pairs), strict=True
+    ):
+        for side in (0, 1):
+            a, p, m = attention[side], only[side], both[side]
+            assert a is not None
+            assert p is not None
+            assert m is not None
+            np.testing.assert_allclose(p, expected[side], rtol=1e-5)
+            shares = a / a.sum(axis=1, keepdims=True)
+            np.testing.assert_allclose(m, shares**0.75 * p**0.25, rtol=1e-4)
+
+
+def test_without_a_prior_the_attention_is_alone() -> None:
+    pairs = word_pairs(3)
+    scores = Aligner(random_model(), READINGS[0]).word_scores(pairs)
+    alone = Aligner(random_model(), READINGS[0], prior_weight=0).word_scores(pairs)
+    for (f, r), (g, s) in zip(scores, alone, strict=True):
+        np.testing.assert_array_equal(f, g)
+        np.testing.assert_array_equal(r, s)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
+def test_a_prior_weight_out_of_range_is_an_error(weight: float) -> None:
+    with pytest.raises(ConfigError, match="prior weight from 0 to 1"):
+        Aligner(with_prior(word_pairs(2)), READINGS[0], prior_weight=weight)

@@ -26,11 +26,13 @@ from aligner.links.matching import (
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+from aligner.text.words import lowered
 
 Direction = Literal["both", "forward", "reverse"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
+PRIOR_WEIGHT = 0.7  # of the prior, beside the attention
 
 
 class PairScores(NamedTuple):
@@ -128,6 +130,7 @@ class Aligner:
         reading: Reading | None = None,
         rule: LinkRule | None = None,
         max_length: int = 500,
+        prior_weight: float = PRIOR_WEIGHT,
     ) -> None:
         """Set up alignment with a loaded model.
 
@@ -138,15 +141,19 @@ class Aligner:
             rule: how scores become links; by default both directions joined by
                 grow-diag-final-and, or forward if the model knows nothing else.
             max_length: subwords on a side over which a pair is not aligned.
+            prior_weight: from 0, the attention alone, to 1, the prior alone; where
+                the model has no prior, the attention alone is used.
 
         Raises:
-            ConfigError: the model has no such layer, head or direction.
+            ConfigError: the model has no such layer, head or direction, or the weight
+                is not between 0 and 1.
             ModelError: the model stores no choice and none is given.
         """
         self.model = model
         self.reading = reading or stored_reading(model)
         self.rule = rule or LinkRule(direction=trained_direction(model))
         self.max_length = max_length
+        self.prior_weight = prior_weight if model.prior else 0.0
         self._check()
 
     @classmethod
@@ -187,7 +194,20 @@ class Aligner:
         if direction != "forward":
             turned = [pair.turned() for pair in segmented]
             reverse = read_word_scores(network, turned, TO_SRC, self.reading)
-        return [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
+        scores = [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
+        if self.model.prior is None or not self.prior_weight:
+            return scores
+        if self.model.config.subwords.lowercase:
+            pairs = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+        return [
+            PairScores(
+                _mixed(pair.forward, prior_forward, self.prior_weight),
+                _mixed(pair.reverse, prior_reverse, self.prior_weight),
+            )
+            for pair, (prior_forward, prior_reverse) in zip(
+                scores, self.model.prior.word_scores(pairs), strict=True
+            )
+        ]
 
     def problem(self, pair: WordPair) -> str:
         """Return why a pair cannot be aligned, or an empty string."""
@@ -217,11 +237,25 @@ class Aligner:
             raise ConfigError(
                 f"expected a head from 1 to {sizes.heads}, got {reading.head + 1}"
             )
+        if not 0 <= self.prior_weight <= 1:
+            raise ConfigError(
+                f"expected a prior weight from 0 to 1, got {self.prior_weight:g}"
+            )
         if rule.direction != "forward" == trained_direction(self.model):
             raise ConfigError(
                 "the model was trained forward only: expected direction forward, "
                 f"got {rule.direction}"
             )
+
+
+def _mixed(
+    attention: WordScores | None, prior: WordScores, weight: float
+) -> WordScores | None:
+    """Return the weighted geometric mean of attention and prior, row by row."""
+    if attention is None:
+        return None
+    joint: WordScores = row_shares(attention) ** (1 - weight) * prior**weight
+    return joint
 
 
 def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:

@@ -3,6 +3,7 @@
 config.toml        the configuration that the model was trained with
 subwords.model     sentencepiece (two files where the vocabularies are separate)
 model.safetensors  the weights with the best validation loss
+prior.safetensors  the statistical prior, where one guided the training
 meta.json          version, seed, digests of the data, training figures, and the
                    layer and rows chosen for alignment
 training/          what resuming needs; can be deleted
@@ -22,10 +23,13 @@ import aligner
 from aligner.errors import ConfigError, ModelError
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.transformer import Transformer
+from aligner.prior.agreement import Prior
+from aligner.prior.storage import load_prior
 from aligner.text.output import replacing, write_whole
 from aligner.text.subwords import Subwords
 
 CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"
+PRIOR = "prior.safetensors"
 FORMAT = "aligner-model-1"
 
 
@@ -37,6 +41,7 @@ class TranslationModel:
     subwords: Subwords
     network: Transformer
     meta: dict[str, Any]
+    prior: Prior | None = None
 
 
 def save_weights(directory: Path, network: Transformer) -> None:
@@ -74,7 +79,9 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     subwords = Subwords.load(directory, lowercase=config.subwords.lowercase)
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
-    return TranslationModel(config, subwords, network.to(device).eval(), meta)
+    path = directory / PRIOR
+    prior = load_prior(path) if path.exists() else None
+    return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
 
 
 def load_weights(directory: Path, network: Transformer) -> None:

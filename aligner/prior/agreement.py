@@ -6,7 +6,7 @@ too. First with word order ignored but for a pull to the diagonal (IBM model 1, 
 al. 1993, with the prior of Dyer et al. 2013), then with `hmm`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -54,6 +54,7 @@ class SoftLinks(NamedTuple):
 NO_LINKS = SoftLinks(
     np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
 )
+NO_SCORES = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,22 @@ class Direction:
             own: (B, J, I) what this batch itself contributed to the expected links,
                 to be left out; or None.
         """
-        totals = np.where(states >= 0, self.totals[states], np.float32(0))[:, None, :]
+        totals = _by_word(self.totals, states)[:, None, :]
         if own is not None:
             links, totals = links - own, totals - own.sum(axis=1, keepdims=True)
         words = np.maximum(links, 0) / np.maximum(totals, LEAST_TOTAL)
         real = (emitted != PADDING)[:, :, None] & (states != PADDING)[:, None, :]
-        null = np.where(emitted >= 0, self.null[emitted], np.float32(0))
+        null = _by_word(self.null, emitted)
         return Emissions(
             np.where(real, np.clip(words, NEVER_SEEN, 1), np.float32(0)),
             np.where(emitted != PADDING, np.maximum(null, NEVER_SEEN), np.float32(0)),
             (states != PADDING).astype(np.float32),
         )
+
+
+def _by_word(values: Floats, words: Ints) -> Floats:
+    """Return each word's value, 0 for `PADDING` and `UNKNOWN`."""
+    return np.pad(values, (0, 2))[words]
 
 
 @dataclass(frozen=True)
@@ -136,14 +142,42 @@ class Prior:
 
     def align(self, pairs: Sequence[tuple[Words, Words]]) -> list[SoftLinks]:
         """Return the likely links of sentence pairs, of this text or of another."""
+        results = [NO_LINKS] * len(pairs)
+        for batch in self._batches(pairs):
+            _collect(batch, *self.posteriors(batch), results)
+        return results
+
+    def word_scores(
+        self, pairs: Sequence[tuple[Words, Words]]
+    ) -> list[tuple[Floats, Floats]]:
+        """Return both directions' posteriors of sentence pairs without empty sides.
+
+        Forward (target words, source words + 1) and reverse (source words, target
+        words + 1), NULL last; every row sums to 1.
+        """
+        results: list[tuple[Floats, Floats]] = [(NO_SCORES, NO_SCORES)] * len(pairs)
+        for batch in self._batches(pairs):
+            forward, reverse = (_with_null(one) for one in self.posteriors(batch))
+            for row, index in enumerate(batch.indices):
+                src, tgt = map(len, pairs[index])
+                results[index] = (
+                    np.delete(forward[row, :tgt], np.s_[src:-1], axis=1),
+                    np.delete(reverse[row, :src], np.s_[tgt:-1], axis=1),
+                )
+        return results
+
+    def _batches(self, pairs: Sequence[tuple[Words, Words]]) -> Iterator[CellBatch]:
         src_numbers, tgt_numbers = self.pairs.src_words, self.pairs.tgt_words
         src = [_known_words(pair[0], src_numbers) for pair in pairs]
         tgt = [_known_words(pair[1], tgt_numbers) for pair in pairs]
-        results = [NO_LINKS] * len(pairs)
         for indices, s, t in padded_batches(src, tgt):
-            batch = CellBatch(indices, s, t, self.pairs.look_up(s, t))
-            _collect(batch, *self.posteriors(batch), results)
-        return results
+            yield CellBatch(indices, s, t, self.pairs.look_up(s, t))
+
+
+def _with_null(posteriors: Posteriors) -> Floats:
+    links = posteriors.links
+    null = np.maximum(1 - links.sum(axis=2, keepdims=True), 0)
+    return np.concatenate([links, null], axis=2)
 
 
 def _known_words(words: Words, numbers: dict[str, int]) -> Ints:
@@ -194,7 +228,7 @@ def _frequencies(texts: Iterable[Ints], size: int) -> Floats:
     counts = np.zeros(size)
     for words in texts:
         counts += np.bincount(words[words >= 0], minlength=size)
-    frequencies: Floats = (counts / counts.sum()).astype(np.float32)
+    frequencies: Floats = (counts / max(counts.sum(), 1)).astype(np.float32)
     return frequencies
 
 

@@ -54,13 +54,13 @@ class WordPairs:
     @property
     def src(self) -> Ints:
         """(N,) The source word of each pair."""
-        numbers: Ints = self.keys % len(self.src_words)
+        numbers: Ints = self.keys % max(len(self.src_words), 1)
         return numbers
 
     @property
     def tgt(self) -> Ints:
         """(N,) The target word of each pair."""
-        return np.maximum(self.keys, 0) // len(self.src_words)
+        return np.maximum(self.keys, 0) // max(len(self.src_words), 1)
 
     def look_up(self, src: Ints, tgt: Ints) -> NDArray[np.int32]:
         """Return the cells (B, T, S) of words (B, S) and (B, T), `UNSEEN` if new."""
@@ -134,8 +134,8 @@ def gather_word_pairs(
         np.concatenate([[-1], *keys]), return_inverse=True
     )  # -1 comes first, so that UNSEEN is 0
     cells: NDArray[np.int32] = places[1:].astype(np.int32)
-    ends = np.cumsum([len(batch_keys) for batch_keys in keys])
-    matrices = np.split(cells, ends[:-1])
+    ends = np.cumsum([len(batch_keys) for batch_keys in keys], dtype=np.int64)
+    matrices = np.split(cells, ends)[:-1]
     laid_out = [
         CellBatch(i, s, t, flat.reshape(len(i), t.shape[1], s.shape[1]))
         for (i, s, t), flat in zip(batches, matrices, strict=True)

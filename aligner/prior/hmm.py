@@ -76,7 +76,7 @@ def posteriors(
     kernel = jumps[distances].astype(np.float32)  # (I from, I to)
     # No jump leads out of the sentence: those that stay inside must sum to 1 - null.
     share = states * np.float32(1 - null) / np.maximum(states @ kernel.T, TINY)
-    words = np.ascontiguousarray(emissions.words.transpose(1, 0, 2))  # (J, B, I)
+    words = emissions.words.transpose(1, 0, 2).copy()  # (J, B, I)
     nothing = emissions.null.T[:, :, None] * np.float32(null)  # (J, B, 1)
 
     by_state, anyhow, scales = _forward(words, nothing, kernel, share, states, null)

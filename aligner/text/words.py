@@ -1,7 +1,7 @@
 """Word tokenizers: from a line to the words that links point at."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from aligner.errors import ConfigError
@@ -54,3 +54,8 @@ def word_tokenizers(
     if languages is None:
         return split_words, split_words
     return moses_tokenizer(languages[0]), moses_tokenizer(languages[1])
+
+
+def lowered(words: Sequence[str]) -> list[str]:
+    """Return words in lower case."""
+    return [word.lower() for word in words]

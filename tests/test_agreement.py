@@ -1,0 +1,319 @@
+"""The prior, against dictionaries and loops, by hand, and on text of known links."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from aligner.links.alignment import Alignment
+from aligner.links.evaluation import score
+from aligner.prior import agreement
+from aligner.prior.agreement import (
+    DIAGONAL,
+    NO_LINKS,
+    NULL,
+    Prior,
+    SoftLinks,
+    estimate,
+)
+from aligner.prior.cooccurrence import CellBatch, gather_word_pairs
+from aligner.text.sample import SamplePair, sample_corpus
+
+Pair = tuple[list[str], list[str]]
+Table = dict[tuple[str, str], float]
+
+SMALL: list[Pair] = [
+    (["the", "house"], ["la", "maison"]),
+    (["the", "blue", "house", "."], ["la", "maison", "bleue", "."]),
+    (["a", "flower", "."], ["une", "fleur", "."]),
+    (["the", "blue", "flower"], ["la", "fleur", "bleue"]),
+    (["yes"], ["oui", "."]),
+]
+
+
+# A naive IBM model 1 with agreement
+
+
+def naive_posteriors(
+    states: list[str], emitted: list[str], table: Table, null: dict[str, float]
+) -> dict[tuple[int, int], float]:
+    """Return the probability that state i emitted word j, by (i, j)."""
+    posterior = {}
+    for j, word in enumerate(emitted):
+        pull = [
+            math.exp(-DIAGONAL * abs(i / len(states) - j / len(emitted)))
+            for i in range(len(states))
+        ]
+        joint = [
+            (1 - NULL) * pull[i] / sum(pull) * table[state, word]
+            for i, state in enumerate(states)
+        ]
+        total = sum(joint) + NULL * null[word]
+        posterior.update({(i, j): p / total for i, p in enumerate(joint)})
+    return posterior
+
+
+def naive_iterations(
+    pairs: list[Pair], iterations: int
+) -> tuple[Table, list[dict[str, float]]]:
+    """Return the expected links of all word pairs, and both directions' NULL."""
+    directions = [pairs, [(tgt, src) for src, tgt in pairs]]
+    tables, nulls = [], []
+    for text in directions:
+        counts = Counter(word for _, emitted in text for word in emitted)
+        met = {(s, e) for states, emitted in text for s in states for e in emitted}
+        tables.append({pair: 1 / len(counts) for pair in met})
+        nulls.append({word: n / counts.total() for word, n in counts.items()})
+    for _ in range(iterations):
+        links: Table = defaultdict(float)
+        by_null: list[dict[str, float]] = [defaultdict(float), defaultdict(float)]
+        for src, tgt in pairs:
+            both = [
+                naive_posteriors(src, tgt, tables[0], nulls[0]),
+                naive_posteriors(tgt, src, tables[1], nulls[1]),
+            ]
+            for i, j in both[0]:
+                links[src[i], tgt[j]] += both[0][i, j] * both[1][j, i]
+            for side, emitted in enumerate((tgt, src)):
+                for place, word in enumerate(emitted):
+                    linked = sum(p for (_, j), p in both[side].items() if j == place)
+                    by_null[side][word] += 1 - linked
+        turned = {(t, s): n for (s, t), n in links.items()}
+        for side, counted in enumerate((links, turned)):
+            totals: dict[str, float] = defaultdict(float)
+            for (state, _), n in counted.items():
+                totals[state] += n
+            tables[side] = {(s, w): n / totals[s] for (s, w), n in counted.items()}
+            whole = sum(by_null[side].values())
+            nulls[side] = {
+                word: (by_null[side][word] / whole + old) / 2
+                for word, old in nulls[side].items()
+            }
+    return links, nulls
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_lexical_iterations_equal_the_loops(
+    iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "LEXICAL_ITERATIONS", iterations)
+    monkeypatch.setattr(agreement, "HMM_ITERATIONS", 0)
+    prior, _ = estimate(SMALL)
+    links, nulls = naive_iterations(SMALL, iterations)
+    assert len(prior.links) == len(links) + 1
+    assert expected_links(prior) == pytest.approx(links, rel=1e-3, abs=1e-5)
+    for direction, words, null in (
+        (prior.forward, prior.pairs.tgt_words, nulls[0]),
+        (prior.reverse, prior.pairs.src_words, nulls[1]),
+    ):
+        found = dict(zip(words, direction.null.tolist(), strict=True))
+        assert found == pytest.approx(null, rel=1e-4)
+    for direction, words, side in (
+        (prior.forward, prior.pairs.src_words, 0),
+        (prior.reverse, prior.pairs.tgt_words, 1),
+    ):
+        totals: dict[str, float] = defaultdict(float)
+        for pair, n in links.items():
+            totals[pair[side]] += n
+        found = dict(zip(words, direction.totals.tolist(), strict=True))
+        assert found == pytest.approx(totals, rel=1e-3)
+
+
+def expected_links(prior: Prior) -> Table:
+    src, tgt = list(prior.pairs.src_words), list(prior.pairs.tgt_words)
+    return {
+        (src[s], tgt[t]): float(n)
+        for s, t, n in zip(
+            prior.pairs.src[1:], prior.pairs.tgt[1:], prior.links[1:], strict=True
+        )
+    }
+
+
+# What a sentence pair contributed itself is left out
+
+
+def judged(
+    pairs: list[Pair], links: Table, own: Table
+) -> tuple[CellBatch, np.ndarray, np.ndarray]:
+    """Return one-batch emissions, forward, with what is own left out, and not."""
+    word_pairs, (batch,) = gather_word_pairs(pairs)
+    src, tgt = list(word_pairs.src_words), list(word_pairs.tgt_words)
+
+    def by_cell(table: Table) -> np.ndarray:
+        names = zip(word_pairs.src, word_pairs.tgt, strict=True)
+        values = [table.get((src[s], tgt[t]), 0.0) for s, t in names]
+        values[0] = 0.0
+        return np.array(values, np.float32)
+
+    counts = by_cell(links)
+    totals = np.bincount(word_pairs.src, counts, len(src)).astype(np.float32)
+    null = np.full(len(tgt), 0.1, np.float32)
+    direction = agreement.Direction(totals, null, agreement.hmm.first_jumps())
+    left_out = by_cell(own)[batch.cells]
+    return (
+        batch,
+        direction.emissions(counts[batch.cells], batch.src, batch.tgt, left_out).words,
+        direction.emissions(counts[batch.cells], batch.src, batch.tgt, None).words,
+    )
+
+
+def test_what_meets_once_is_no_evidence_for_itself() -> None:
+    _, left_out, taken_in = judged(
+        [(["rare"], ["rar"])], {("rare", "rar"): 0.9}, {("rare", "rar"): 0.9}
+    )
+    assert taken_in[0, 0, 0] == pytest.approx(1)
+    assert left_out[0, 0, 0] <= agreement.NEVER_SEEN
+
+
+def test_evidence_from_elsewhere_stays() -> None:
+    """Of 3 links with A and 1 with B, the sentence's own part is 0.5 and 0.25.
+
+    Left are 2.5 and 0.75, of 4 - 0.5 - 0.25 in all.
+    """
+    links = {("a", "A"): 3.0, ("a", "B"): 1.0}
+    _, left_out, taken_in = judged(
+        [(["a"], ["A", "B"])], links, {("a", "A"): 0.5, ("a", "B"): 0.25}
+    )
+    assert taken_in[0, :, 0] == pytest.approx([3 / 4, 1 / 4])
+    assert left_out[0, :, 0] == pytest.approx([2.5 / 3.25, 0.75 / 3.25])
+
+
+def test_the_iterations_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every later iteration with word order is given what the one before counted."""
+    given: list[object] = []
+    posteriors = Prior.posteriors
+
+    def watched(self: Prior, batch: CellBatch, **options: object) -> object:
+        given.append(options.get("own"))
+        found = posteriors(self, batch, **options)  # type: ignore[arg-type]
+        counted.append(found[0].links * found[1].links.transpose(0, 2, 1))
+        return found
+
+    counted: list[np.ndarray] = []
+    monkeypatch.setattr(Prior, "posteriors", watched)
+    estimate(SMALL)
+    lexical, with_order = agreement.LEXICAL_ITERATIONS, agreement.HMM_ITERATIONS
+    assert len(given) == lexical + with_order + 1
+    assert given[: lexical + 1] == [None] * (lexical + 1)
+    for iteration in range(lexical + 1, lexical + with_order):
+        np.testing.assert_array_equal(given[iteration], counted[iteration - 1])
+
+
+# Whole estimates
+
+TRAIN, TEST = 1500, 300
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[SamplePair]:
+    return sample_corpus(TRAIN + TEST)
+
+
+@pytest.fixture(scope="module")
+def estimated(corpus: list[SamplePair]) -> tuple[Prior, list[SoftLinks]]:
+    return estimate([(pair.src, pair.tgt) for pair in corpus[:TRAIN]])
+
+
+Estimated = tuple[Prior, list[SoftLinks]]
+
+
+def likely(links: SoftLinks) -> Alignment:
+    chosen = links.probability > 0.5
+    return frozenset(
+        zip(links.src[chosen].tolist(), links.tgt[chosen].tolist(), strict=True)
+    )
+
+
+def test_it_aligns_the_text_that_it_comes_from(
+    corpus: list[SamplePair], estimated: Estimated
+) -> None:
+    _, links = estimated
+    gold = [pair.gold for pair in corpus[:TRAIN]]
+    assert score(gold, [likely(pair) for pair in links]).aer < 0.1
+
+
+def test_it_aligns_new_text(corpus: list[SamplePair], estimated: Estimated) -> None:
+    prior, _ = estimated
+    links = prior.align([(pair.src, pair.tgt) for pair in corpus[TRAIN:]])
+    gold = [pair.gold for pair in corpus[TRAIN:]]
+    assert score(gold, [likely(pair) for pair in links]).aer < 0.1
+
+
+def test_links_are_probabilities_within_their_sentences(
+    corpus: list[SamplePair], estimated: Estimated
+) -> None:
+    _, links = estimated
+    assert len(links) == TRAIN
+    for pair, found in zip(corpus, links, strict=False):
+        assert len(found.src) == len(found.tgt) == len(found.probability) > 0
+        places = set(zip(found.src.tolist(), found.tgt.tolist(), strict=True))
+        assert len(places) == len(found.src)
+        assert (found.src >= 0).all()
+        assert (found.src < len(pair.src)).all()
+        assert (found.tgt >= 0).all()
+        assert (found.tgt < len(pair.tgt)).all()
+        assert (found.probability > agreement.LEAST_PROBABILITY).all()
+        assert (found.probability <= 1 + 1e-5).all()
+
+
+def test_the_same_text_gives_the_same_links(estimated: Estimated) -> None:
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(100)]
+    for one, other in zip(estimate(pairs)[1], estimate(pairs)[1], strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_aligning_the_text_again_gives_the_same_links() -> None:
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(100)]
+    prior, links = estimate(pairs)
+    for one, other in zip(links, prior.align(pairs), strict=True):
+        np.testing.assert_array_equal(one.src, other.src)
+        np.testing.assert_array_equal(one.tgt, other.tgt)
+        np.testing.assert_allclose(one.probability, other.probability, rtol=1e-4)
+
+
+def test_the_two_sides_are_alike() -> None:
+    """Exchanging the sides exchanges the links."""
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(60)]
+    _, links = estimate(pairs)
+    _, turned = estimate([(tgt, src) for src, tgt in pairs])
+    for one, other in zip(links, turned, strict=True):
+        assert likely(one) == {(s, t) for t, s in likely(other)}
+
+
+def test_empty_sides_have_no_links() -> None:
+    pairs: list[Pair] = [([], ["la"]), *SMALL, (["the"], []), ([], [])]
+    prior, links = estimate(pairs)
+    assert len(links) == len(pairs)
+    assert links[0] is links[-2] is links[-1] is NO_LINKS
+    assert any(len(found.src) for found in links[1:-2])
+    aligned = prior.align(pairs)
+    assert aligned[0] is aligned[-2] is aligned[-1] is NO_LINKS
+    assert prior.align([]) == []
+
+
+@pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], [])]])
+def test_text_without_a_usable_pair_has_no_links(pairs: list[Pair]) -> None:
+    prior, links = estimate(pairs)
+    assert links == [NO_LINKS] * len(pairs)
+    (new,) = prior.align([(["a"], ["A"])])
+    assert np.isfinite(new.probability).all()
+
+
+def test_words_never_seen_still_get_probabilities(estimated: Estimated) -> None:
+    prior, _ = estimated
+    (links,) = prior.align([(["xyzzy", "plugh"], ["xyzzy", "plugh", "fie"])])
+    assert np.isfinite(links.probability).all()
+
+
+def test_a_language_of_one_word() -> None:
+    prior, links = estimate([(["a"], ["A"]), (["a"], ["A", "A"])])
+    assert len(links) == 2
+    (new,) = prior.align([(["a", "b"], ["A", "B"])])
+    assert (0, 0) in zip(new.src, new.tgt, strict=True)
+
+
+def test_the_listener_is_told_of_every_pass() -> None:
+    told: list[tuple[int, int]] = []
+    estimate(SMALL, lambda done, of: told.append((done, of)))
+    assert told == [(n, len(told)) for n in range(1, len(told) + 1)]

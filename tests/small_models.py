@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from aligner.nmt.batching import EncodedBitext, EncodedText
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import Config, TransformerConfig
+from aligner.nmt.guide import Guide
 from aligner.nmt.transformer import PAD, Transformer
+from aligner.prior.agreement import SoftLinks
 from aligner.text.subwords import EOS, SPECIALS, Subwords
 
 TEXT = "the house is small and we saw seven small houses near that old mill"
@@ -84,6 +86,21 @@ def random_bitext(
         return EncodedText.gather(random_ids(rng, n, vocab_size) for n in lengths)
 
     return EncodedBitext(text(), text())
+
+
+def random_guide(bitext: EncodedBitext, seed: int = 1) -> Guide:
+    """Return links at random for a text in which every subword is a word."""
+    rng = np.random.default_rng(seed)
+
+    def places(text: EncodedText) -> EncodedText:
+        return EncodedText.gather(np.arange(n, dtype=np.int32) for n in text.lengths())
+
+    links = []
+    for src, tgt in zip(bitext.src.lengths(), bitext.tgt.lengths(), strict=True):
+        linked = np.argwhere(rng.random((src, tgt)) < 0.2).astype(np.int32)
+        chances = rng.uniform(0.1, 1, len(linked)).astype(np.float32)
+        links.append(SoftLinks(linked[:, 0], linked[:, 1], chances))
+    return Guide(places(bitext.src), places(bitext.tgt), links)
 
 
 def padded(rows: list[list[int]]) -> Tensor:

@@ -22,6 +22,9 @@ FILES = {
     "cut.gz": gzip.compress(b"a b c\n" * 100)[:-9],
     "links": b"0-0 1-1\n",
     "half": b"0-0\n3-\n",
+    "far": b"1-1\n0-0 1-0\n",
+    "gaps": b"a b\n\nc d\n",
+    "gaps.links": b"0-0\n5-5\n0-1 1-2\n",
     "letters": b"a-b\n",
     "negative": b"-1-2\n",
     "huge": b"0-99999999999999999999\n",
@@ -51,6 +54,7 @@ TEXT = [
     ("--src one --tgt one --tokenize en xx", "language got 'xx'"),
     ("--src one --tgt one --device tpu", "--device tpu"),
 ]
+GUIDED = "--src two --tgt two --valid-src two --valid-tgt two"  # nothing held out
 TRAIN = [
     *TEXT,
     ("--src empty --tgt empty", "empty: at least 2 usable sentence pairs, got 0"),
@@ -70,6 +74,19 @@ TRAIN = [
     ("--src two --tgt two --config broken.toml", "broken.toml: not valid TOML"),
     ("--src two --tgt two --config binary.toml", "binary.toml: not UTF-8"),
     ("--resume", "no training to resume"),
+    (
+        f"{GUIDED} --guide auot",
+        "--guide auot: expected auto, none, or an existing file",
+    ),
+    (f"{GUIDED} --guide folder", "--guide folder: expected an existing file"),
+    (f"{GUIDED} --guide links", "links: expected 2 lines, got 1"),
+    (f"{GUIDED} --guide half", "half, line 2: got '3-'"),
+    (f"{GUIDED} --guide binary", "binary"),
+    (f"{GUIDED} --guide far", "far, line 2: links within 1 and 1 words, got 1-0"),
+    (
+        "--src gaps --tgt gaps --valid-src two --valid-tgt two --guide gaps.links",
+        "gaps.links, line 3: links within 2 and 2 words, got 1-2",
+    ),
 ]
 ALIGN = [
     *TEXT,

@@ -5,7 +5,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Run, Trained, outcome, start
+
+from aligner.cli import training_text
+from aligner.cli.training_run import train_model
+from aligner.cli.training_text import TrainingFiles, guide_links, read_text
+from aligner.nmt.config import Config, read_config
+from aligner.nmt.training import Training
+from aligner.nmt.transformer import Transformer
+from aligner.prior.agreement import estimate
 
 # The command line in which one function of the training is replaced.
 DYING = """
@@ -51,6 +60,7 @@ def test_a_model_is_one_directory_of_known_files(trained: Trained) -> None:
         "log.jsonl",
         "meta.json",
         "model.safetensors",
+        "prior.safetensors",
         "subwords.model",
         "training",
     ]
@@ -164,6 +174,9 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     train = ["train", "--config", trained.recipe, "--src", "-", "--out", out]
     result = run(*train, *options, stdin=one_file.read_bytes())
     assert result.code == 0, result.err
+    # The guided layer is the one to read, whichever has the highest norm.
+    alignment = json.loads((out / "meta.json").read_text())["alignment"]
+    assert (alignment["layer"], alignment["rows"]) == (1, "awi")
     reverse = run("align", out, *trained.text(), "--direction", "reverse")
     reverse.assert_clean_failure("trained forward only")
     forward = run("align", out, *trained.text())
@@ -173,6 +186,112 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     into_src.assert_clean_failure("trained forward only")
     other = run("train", "--out", out, "--resume", "--seed", "6")
     other.assert_clean_failure("--resume: expected the --direction and --seed")
+
+
+# What guides the training
+
+
+def test_the_prior_guides_by_default(trained: Trained) -> None:
+    assert "prior: " in trained.outcome.err
+    meta = json.loads((trained.model / "meta.json").read_text())
+    assert meta["files"]["guide"] == "auto"
+
+
+def test_a_guide_from_a_file_is_used_and_remembered(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "links").write_text("0-0\n" * 200)
+    out = tmp_path / "model"
+    environment = {"cwd": tmp_path, "program": KILLED_AFTER_A_CHECKPOINT}
+    guide = ["--guide", "links"]
+    killed = run(*trained.training(out), *guide, **environment)
+    assert killed.code == -signal.SIGKILL
+    assert "prior: " not in killed.err
+    resumed = run("train", "--out", out, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "prior: " not in resumed.err
+    meta = json.loads((out / "meta.json").read_text())
+    assert meta["files"]["guide"] == str(tmp_path / "links")
+
+
+class Started(Exception):
+    """Raised in place of the training itself."""
+
+
+def start_of(
+    trained: Trained, guide: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> Training:
+    """Return a training by the command's own path, just before its first update."""
+
+    def stop(self: Training, *_: object) -> None:
+        raise Started(self)
+
+    monkeypatch.setattr(Training, "run", stop)
+    files = TrainingFiles(str(trained.src), str(trained.tgt), guide=guide)
+    with pytest.raises(Started) as caught:
+        train_model(files, read_config(trained.recipe), out, "cpu")
+    training: Training = caught.value.args[0]
+    return training
+
+
+def test_without_a_guide_all_weights_start_at_random(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unguided = start_of(trained, "none", tmp_path / "none", monkeypatch)
+    assert unguided.guide is None
+    torch.manual_seed(unguided.config.seed)
+    vocab_size = unguided.network.embedding.num_embeddings
+    fresh = Transformer(unguided.network.config, vocab_size).state_dict()
+    found = unguided.network.state_dict()
+    assert fresh.keys() == found.keys()
+    assert all(torch.equal(fresh[name], found[name]) for name in fresh)
+    guided = start_of(trained, "auto", tmp_path / "auto", monkeypatch)
+    assert guided.guide is not None
+    assert len(guided.guide.links) == len(guided.train.bitext)
+    assert not torch.equal(guided.network.embedding.weight, fresh["embedding.weight"])
+
+
+def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
+    tmp_path: Path,
+) -> None:
+    """Lines 2 (empty), 4 (repeated) and 5 (too long) go; their links do not matter."""
+    text = ["a b c", "", "d e f", "a b c", "g " * 40, "h i", "j k", "l m n"]
+    links = ["0-2", "9-9", "", "1-1", "0-0", "1-0", "0-1:0.7", "2-2 0-1"]
+    for name, lines in (("src", text), ("tgt", text), ("links", links)):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    files = TrainingFiles(
+        *(str(tmp_path / name) for name in ("src", "tgt")),
+        guide=str(tmp_path / "links"),
+    )
+    config = Config.model_validate({"filters": {"max_words": 20}})
+    read = read_text(files, config)
+    assert (len(read.train), len(read.valid), read.total_lines) == (4, 1, 8)
+    guide, prior = guide_links(files, read)
+    assert guide is not None
+    assert prior is None
+    by_text = {line: link.split() for line, link in zip(text[:3], links, strict=False)}
+    by_text |= {text[i]: links[i].split() for i in (5, 6, 7)}
+    for (src, _), found in zip(read.train, guide, strict=True):
+        places = zip(found.src.tolist(), found.tgt.tolist(), strict=True)
+        expected = {link.split(":")[0] for link in by_text[" ".join(src)]}
+        assert {f"{i}-{j}" for i, j in places} == expected
+        assert (found.probability == 1).all()
+
+
+def test_a_large_text_is_aligned_by_a_prior_from_its_beginning(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_text, "PRIOR_PAIRS", 50)
+    files = TrainingFiles(str(trained.src), str(trained.tgt))
+    read = read_text(files, read_config(trained.recipe))
+    links, prior = guide_links(files, read)
+    assert links is not None
+    assert prior is not None
+    assert len(links) == len(read.train)
+    _, beginning = estimate(read.train[:50])
+    for one, other in zip(links, beginning, strict=False):
+        assert (one.probability == other.probability).all()
+    assert all(len(found.src) for found in links[50:])
 
 
 def test_light_commands_do_not_load_torch(run: Run, tmp_path: Path) -> None:

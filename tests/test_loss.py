@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from small_models import random_bitext, random_network, sizes
+from small_models import random_bitext, random_guide, random_network, sizes
 from torch import Tensor
 
 from aligner.nmt.batching import Batch, Batches
-from aligner.nmt.loss import computing, translation_loss, validation_loss
+from aligner.nmt.loss import (
+    LEAST_SHARE,
+    computing,
+    guided_loss,
+    translation_loss,
+    validation_loss,
+)
 from aligner.nmt.transformer import PAD, Transformer
 
 CPU = torch.device("cpu")
@@ -80,6 +86,72 @@ def test_precision_is_what_was_asked_for(precision: str, dtype: torch.dtype) -> 
         assert float(loss) == pytest.approx(
             float(translation_loss(network, batch)), 0.05
         )
+
+
+# The guided attention
+
+BITEXT = random_bitext(6)
+GUIDE = random_guide(BITEXT)
+
+
+def naive_missed(
+    network: Transformer, batch: Batch, guide: Tensor, layer: int
+) -> float:
+    """Sum -q log p over fed target subwords; p, from vectors added up one by one."""
+    total = 0.0
+    attention = network.decoder_layers[layer].cross_attention
+    for src, tgt, rows in zip(batch.src, batch.tgt, guide, strict=True):
+        s, t = int(src.ne(PAD).sum()), int(tgt.ne(PAD).sum())
+        src, tgt = src[None, :s], tgt[None, :t]
+        weights = list(network.records(src, tgt))[layer].weights[0]  # (H, T, S)
+        values = attention.value(network.encode(src))[0].view(s, attention.heads, -1)
+        w_o = attention.output.weight.view(
+            len(attention.output.weight), *values[0].shape
+        )
+        for row in range(1, t):
+            norms = [
+                torch.einsum("h,hk,dhk->d", weights[:, row, j], values[j], w_o).norm()
+                for j in range(s)
+            ]
+            for j in range(s):
+                share = norms[j] / sum(norms)
+                total -= float(rows[row - 1, j] * (share + LEAST_SHARE).log())
+    return total
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+@torch.no_grad()
+def test_the_guided_loss_equals_the_loop(layer: int) -> None:
+    network = random_network(sizes())
+    examples = np.arange(12)
+    batch = Batches(BITEXT, "both", 500).load(examples)
+    assert bool((batch.src == PAD).any()), "the test would see what padding does"
+    guide = GUIDE.attention(examples)
+    loss, missed = guided_loss(network, batch, guide, layer, 0.1)
+    assert float(loss) == pytest.approx(
+        float(translation_loss(network, batch, 0.1)), rel=1e-6
+    )
+    expected = naive_missed(network, batch, guide, layer)
+    assert float(missed) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("values", [1.0, 0.0])
+def test_guided_gradients_are_finite(precision: str, values: float) -> None:
+    """With padded sources, and even where every vector is nothing."""
+    network = random_network(sizes())
+    with torch.no_grad():
+        network.decoder_layers[0].cross_attention.value.weight.mul_(values)
+        network.decoder_layers[0].cross_attention.value.bias.mul_(values)
+    examples = np.arange(12)
+    batch = Batches(BITEXT, "both", 500).load(examples)
+    with computing(precision, CPU):
+        _, missed = guided_loss(network, batch, GUIDE.attention(examples), 0, 0.1)
+    assert missed.dtype == torch.float32
+    missed.backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert len(gradients) > 10
+    assert all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 def test_auto_is_one_of_the_two() -> None:

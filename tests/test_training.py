@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_models import random_bitext, sizes
+from small_models import random_bitext, random_guide, sizes
 from torch import Tensor
 
 from aligner.errors import ModelError
@@ -19,7 +19,8 @@ from aligner.nmt import training as training_module
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import WEIGHTS
 from aligner.nmt.config import TrainingConfig
-from aligner.nmt.loss import translation_loss, validation_loss
+from aligner.nmt.guide import Guide
+from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
 from aligner.nmt.training import (
     STATE,
     Report,
@@ -52,6 +53,7 @@ def training_in(
     seed: int = 1,
     dropout: float = 0.3,
     bitext: EncodedBitext = TRAIN,
+    guide: Guide | None = None,
 ) -> Training:
     torch.manual_seed(seed)
     network = Transformer(sizes(dropout=dropout, decoder_layers=1), 20)
@@ -62,6 +64,7 @@ def training_in(
         Batches(VALID, settings.direction, budget),
         settings,
         directory,
+        guide,
     )
 
 
@@ -283,11 +286,12 @@ def test_checkpoints_are_whole_or_not_there(
     training.run(quiet)
     before = (tmp_path / STATE).read_bytes()
 
-    def disk_full(content: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def disk_full(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space left"):
         training.save()
     assert (tmp_path / STATE).read_bytes() == before
@@ -390,9 +394,11 @@ def test_the_optimizer_follows_the_schedule(tmp_path: Path) -> None:
     assert rates == [learning_rate(u, training.config) for u in range(1, 7)]
 
 
-def first_gradients(directory: Path, settings: TrainingConfig) -> dict[str, Tensor]:
+def first_gradients(
+    directory: Path, settings: TrainingConfig, guide: Guide | None = None
+) -> dict[str, Tensor]:
     """Return the gradients with which the first update steps."""
-    training = training_in(directory, settings, dropout=0.0)
+    training = training_in(directory, settings, dropout=0.0, guide=guide)
     found: dict[str, Tensor] = {}
 
     def keep(*_: object) -> None:
@@ -446,6 +452,64 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     before = loss()
     training.run(quiet)
     assert loss() < 0.8 * before
+
+
+# With a guide
+
+GUIDE = random_guide(TRAIN)
+
+
+@pytest.mark.usefixtures("report_every_update")
+@pytest.mark.parametrize("killed_at", [4, 11])
+def test_resuming_with_a_guide_ends_in_the_same_weights(
+    tmp_path: Path, killed_at: int
+) -> None:
+    settings = config(accumulate=2)
+    whole = training_in(tmp_path / "whole", settings, guide=GUIDE)
+    whole.run(quiet)
+    cut = training_in(tmp_path / "cut", settings, guide=GUIDE)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(killer(killed_at))
+    resumed = training_in(tmp_path / "cut", settings, seed=99, guide=GUIDE)
+    resumed.resume()
+    resumed.run(quiet)
+    assert_same_weights(weights(resumed), weights(whole))
+    unguided = training_in(tmp_path / "unguided", settings)
+    unguided.run(quiet)
+    name = "decoder.0.cross_attention.query.weight"
+    assert not torch.equal(weights(whole)[name], weights(unguided)[name])
+
+
+@pytest.mark.parametrize("direction", ["both", "forward"])
+def test_a_guided_update_adds_both_losses(tmp_path: Path, direction: str) -> None:
+    """The gradient of (translation + weight · guided) / subwords, over all batches."""
+    options = {"clip_norm": 0, "guide_weight": 0.5, "direction": direction}
+    settings = config(max_updates=1, accumulate=1000, **options)
+    found = first_gradients(tmp_path, settings, GUIDE)
+    training = training_in(tmp_path, settings, dropout=0.0)
+    examples = np.arange(len(training.train.read))
+    batch = training.train.load(examples)
+    loss, missed = guided_loss(
+        training.network, batch, GUIDE.attention(examples), 0, settings.label_smoothing
+    )
+    ((loss + 0.5 * missed) / int(batch.predicted.ne(0).sum())).backward()
+    for name, parameter in training.network.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_training_follows_the_guide(tmp_path: Path) -> None:
+    settings = config(max_updates=60, validate_every=60, learning_rate=1e-2)
+    training = training_in(tmp_path, settings, dropout=0.0, guide=GUIDE)
+    examples = np.arange(80)
+
+    @torch.no_grad()
+    def missed() -> float:
+        batch, rows = training.train.load(examples), GUIDE.attention(examples)
+        return float(guided_loss(training.network, batch, rows, 0, 0.0)[1])
+
+    before = missed()
+    training.run(quiet)
+    assert missed() < 0.9 * before
 
 
 # Reports

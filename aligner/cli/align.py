@@ -72,6 +72,13 @@ def align(
             help="Read a target word where it is fed in (awi) or predicted (awo)."
         ),
     ] = None,
+    prior_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="What the statistical prior counts beside the attention, from 0 (not "
+            "at all) to 1 (alone); 0.7 by default, where the model has a prior."
+        ),
+    ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write i-j:score, scores from 0 to 1.")
     ] = False,
@@ -96,7 +103,12 @@ def align(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import Aligner, LinkRule, trained_direction
+    from aligner.extraction.aligner import (
+        PRIOR_WEIGHT,
+        Aligner,
+        LinkRule,
+        trained_direction,
+    )
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import read_bitext
     from aligner.text.words import word_tokenizers
@@ -114,7 +126,10 @@ def align(
         direction or trained_direction(loaded), symmetrize, threshold, one_to_one
     )
     reading = _reading(loaded, layer, rows, score, head)
-    aligner = Aligner(loaded, reading, rule, max_length)
+    weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+    if prior_weight and loaded.prior is None:
+        raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
+    aligner = Aligner(loaded, reading, rule, max_length, weight)
     src_words, tgt_words = word_tokenizers(tokenize)
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
     with _outputs(paths) as outputs:

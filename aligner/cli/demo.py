@@ -10,6 +10,7 @@ from aligner.cli.console import resolve_device, say
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
+    from aligner.extraction.scores import Score
     from aligner.links.alignment import Alignment
     from aligner.nmt.checkpoint import TranslationModel
     from aligner.text.sample import SamplePair
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 TRAIN_PAIRS, TEST_PAIRS = 12_000, 500
 DRAWN_PAIRS, DRAWN_WIDTH = 3, 78
 DEFAULT_RULE = "grow-diag-final-and"
+NORM_AND_PRIOR = "norm+prior"  # what `aligner align` does by default
 
 
 def demo(
@@ -43,7 +45,7 @@ def demo(
     recipe = read_config("tiny").with_training(seed=seed)
     model = train_model(files, recipe, out / "model", resolve_device(device))
     systems = _align(model, test, out)
-    _draw(test, systems[f"norm {DEFAULT_RULE}"])
+    _draw(test, systems[f"{NORM_AND_PRIOR} {DEFAULT_RULE}"])
     _print_scores(test, systems)
     _print_next_steps()
 
@@ -67,7 +69,12 @@ def _align(
     """Align the test text in each way; write a Pharaoh file for each."""
     from dataclasses import replace
 
-    from aligner.extraction.aligner import Aligner, LinkRule, stored_reading
+    from aligner.extraction.aligner import (
+        PRIOR_WEIGHT,
+        Aligner,
+        LinkRule,
+        stored_reading,
+    )
     from aligner.links.formats import format_pharaoh
     from aligner.text.output import write_whole
 
@@ -79,9 +86,13 @@ def _align(
     words = [(pair.src, pair.tgt) for pair in test]
     reading = stored_reading(model)
     systems = {}
-    for score in ("weight", "norm"):
+    for score in ("weight", "norm", NORM_AND_PRIOR):
+        kind: Score = "weight" if score == "weight" else "norm"
+        prior_weight = PRIOR_WEIGHT if score == NORM_AND_PRIOR else 0.0
         for name, rule in rules.items():
-            aligner = Aligner(model, replace(reading, score=score), rule)
+            aligner = Aligner(
+                model, replace(reading, score=kind), rule, prior_weight=prior_weight
+            )
             links = [pair.links for pair in aligner.align(words)]
             lines = (format_pharaoh(one) + "\n" for one in links)
             write_whole(out / f"test.{score}.{name}.align", "".join(lines))

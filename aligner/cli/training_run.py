@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,13 @@ from aligner.cli.console import say
 from aligner.cli.progress import TrainingProgress, clock
 from aligner.cli.training_text import TrainingFiles, WordPair, guide_links, read_text
 from aligner.errors import ConfigError, CorpusError
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import Reading, Segmented
 from aligner.extraction.selection import Choice, choose_by_agreement, choose_by_norm
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import (
     CONFIG,
     META,
+    PRIOR,
     WEIGHTS,
     TranslationModel,
     load_weights,
@@ -32,6 +33,7 @@ from aligner.nmt.start import start_from_guide
 from aligner.nmt.training import STATE, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
+from aligner.prior.storage import save_prior
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 
@@ -51,7 +53,7 @@ def train_model(
 ) -> TranslationModel:
     """Train a model into the directory `out`; return it with its best weights."""
     text = read_text(files, config)
-    links = guide_links(files, text)
+    links, prior = guide_links(files, text, lowercase=config.subwords.lowercase)
     for folder in (out, out / STATE.parent):
         clear_leftovers(folder)
     if resume:
@@ -59,6 +61,8 @@ def train_model(
     else:
         subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
+    if prior is not None:
+        save_prior(out / PRIOR, prior)
     encoded = EncodedBitext.encode(text.train, subwords)
     fitting = _fitting(encoded, config)
     train_text = encoded.select(fitting)
@@ -99,7 +103,7 @@ def train_model(
         f"best perplexity {perplexity:.2f} at step {state.best_update}"
     )
     load_weights(out, network)
-    model = TranslationModel(config, subwords, network.eval(), {})
+    model = TranslationModel(config, subwords, network.eval(), {}, prior)
     return _finish(model, text.valid, state, files, train_text, out)
 
 
@@ -137,7 +141,7 @@ def _start_directory(
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
-    for stale in (STATE, CONFIG, META, WEIGHTS, "log.jsonl", *subword_models):
+    for stale in (STATE, CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models):
         (out / stale).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     save_meta(out, {"files": files.to_meta()})
@@ -154,11 +158,10 @@ def _finish(
 ) -> TranslationModel:
     """Choose what to read of the attention, measure BLEU, and note it all down."""
     pairs = [Segmented.of(pair, model.subwords) for pair in valid[:CHOICE_PAIRS]]
-    both = model.config.training.direction == "both"
-    choice = (choose_by_agreement if both else choose_by_norm)(model.network, pairs)
+    choice = _choose(model, pairs, guided=files.guide != "none")
     _say_choice(choice)
     bleu = {"tgt": _bleu(model, valid, "tgt")}
-    if both:
+    if model.config.training.direction == "both":
         bleu["src"] = _bleu(model, valid, "src")
     say(
         "BLEU on validation text: "
@@ -177,10 +180,24 @@ def _finish(
         },
     }
     save_meta(out, meta)
-    return TranslationModel(model.config, model.subwords, model.network, meta)
+    return replace(model, meta=meta)
+
+
+def _choose(
+    model: TranslationModel, pairs: Sequence[Segmented], *, guided: bool
+) -> Choice:
+    config = model.config.training
+    if config.direction == "both":
+        return choose_by_agreement(model.network, pairs)
+    if not guided:
+        return choose_by_norm(model.network, pairs)
+    # The highest norm says which layer reads most, not which one was taught to align.
+    return Choice(Reading(config.guide_layer - 1, "awi"), "guided", {})
 
 
 def _say_choice(choice: Choice) -> None:
+    if not choice.figures:
+        say(f"reading layer {choice.reading.layer + 1} AWI, which was guided")
     for reading, value in choice.figures.items():
         mark = "<- chosen" if reading == choice.reading else ""
         say(

@@ -13,10 +13,10 @@ from aligner.links.formats import read_pharaoh
 from aligner.nmt.checkpoint import CONFIG, META, read_meta
 from aligner.nmt.config import Config, FilterConfig, read_config
 from aligner.nmt.training import STATE
-from aligner.prior.agreement import SoftLinks, estimate
+from aligner.prior.agreement import Prior, SoftLinks, estimate
 from aligner.text.bitext import read_bitext
 from aligner.text.filters import FilterCounts, Filters, Words, filter_pairs
-from aligner.text.words import word_tokenizers
+from aligner.text.words import lowered, word_tokenizers
 
 WordPair = tuple[Words, Words]
 
@@ -145,22 +145,29 @@ def _read_pairs(
     return kept, lines, counts.kept + counts.dropped
 
 
-def guide_links(files: TrainingFiles, text: TrainingText) -> list[SoftLinks] | None:
+def guide_links(
+    files: TrainingFiles, text: TrainingText, *, lowercase: bool
+) -> tuple[list[SoftLinks] | None, Prior | None]:
     """Return the links that guide the training, for each pair to train on.
+
+    And the prior that they come from, if they come from one.
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
         LinkFormatError: a guide from a file does not fit the text.
     """
     if files.guide == "none":
-        return None
+        return None, None
     if files.guide != "auto":
-        return _read_guide(files.guide, text)
+        return _read_guide(files.guide, text), None
+    pairs: list[WordPair] = text.train
+    if lowercase:
+        pairs = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
     with PassProgress("prior") as progress:
-        prior, links = estimate(text.train[:PRIOR_PAIRS], progress)
-    if len(text.train) > PRIOR_PAIRS:
-        links += prior.align(text.train[PRIOR_PAIRS:])
-    return links
+        prior, links = estimate(pairs[:PRIOR_PAIRS], progress)
+    if len(pairs) > PRIOR_PAIRS:
+        links += prior.align(pairs[PRIOR_PAIRS:])
+    return links, prior
 
 
 def _read_guide(path: str, text: TrainingText) -> list[SoftLinks]:

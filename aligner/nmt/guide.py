@@ -87,7 +87,7 @@ def _spread(
     mass = np.zeros((rows, tgt_count, src_count + 1), np.float32)  # the last: nothing
     mass[row, tgt, src] = probability
     mass /= np.maximum(mass.sum(axis=2, keepdims=True), 1)
-    null = 1 - mass.sum(axis=2)  # (B, target words)
+    null = np.maximum(1 - mass.sum(axis=2), 0)  # (B, target words)
     # A source word's pieces share its part.
     sizes = np.zeros((rows, src_count + 1), np.float32)
     np.add.at(sizes, (np.arange(rows)[:, None], src_words), 1)

@@ -30,6 +30,7 @@ SHARPNESS = 1.5  # of the guided layer's first attention
 NOISE = 0.02
 DAMPING = 0.3
 SUBSPACE_ITERATIONS = 6
+LEAST_VALUE = 1e-6  # singular values below are nothing but rounding
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -95,15 +96,19 @@ def translation_vectors(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return vectors (V, D) of length 1, close for translations, and which are known.
 
-    A piece of both languages has the mean of its two vectors.
+    A piece of both languages has the mean of its two vectors. Where the counts have
+    fewer than D dimensions, the rest is 0.
     """
     src_totals, tgt_totals = counts.sum(axis=1), counts.sum(axis=0)
     known = np.flatnonzero(src_totals + tgt_totals)
     scale_src = sparse.diags_array(1 / np.sqrt(np.maximum(src_totals, 1e-9)))
     scale_tgt = sparse.diags_array(1 / np.sqrt(np.maximum(tgt_totals, 1e-9)))
     left, values, right = truncated_svd(scale_src @ counts @ scale_tgt, dim)
-    both = [_of_length_one(side * np.sqrt(values)) for side in (left, right)]
-    return _of_length_one(both[0] + both[1]).astype(np.float32), known
+    scales = np.sqrt(np.where(values > LEAST_VALUE, values, 0))
+    both = [_of_length_one(side * scales) for side in (left, right)]
+    vectors = np.zeros((len(left), dim), np.float32)
+    vectors[:, : len(values)] = _of_length_one(both[0] + both[1])
+    return vectors, known
 
 
 def truncated_svd(matrix: sparse.csr_array, rank: int) -> tuple[Floats, Floats, Floats]:

@@ -35,9 +35,9 @@ def reporting() -> Iterator[None]:
     # Threads that spin while they wait make a training on shared cores ten times
     # slower; torch reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # oneDNN keeps code for every shape that it has multiplied in bfloat16: gigabytes
-    # in an hour of training, and no faster.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16:
+    # gigabytes, as batches have ever new shapes. Those of one update are enough.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     try:
         try:
             yield

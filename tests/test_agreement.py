@@ -8,16 +8,16 @@ import pytest
 
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
-from aligner.prior import agreement
+from aligner.prior import agreement, estimation
 from aligner.prior.agreement import (
     DIAGONAL,
     NO_LINKS,
     NULL,
     Prior,
     SoftLinks,
-    estimate,
 )
 from aligner.prior.cooccurrence import CellBatch, gather_word_pairs
+from aligner.prior.estimation import estimate
 from aligner.text.sample import SamplePair, sample_corpus
 
 Pair = tuple[list[str], list[str]]
@@ -97,8 +97,8 @@ def naive_iterations(
 def test_lexical_iterations_equal_the_loops(
     iterations: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement, "LEXICAL_ITERATIONS", iterations)
-    monkeypatch.setattr(agreement, "HMM_ITERATIONS", 0)
+    monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", iterations)
+    monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
     prior, _ = estimate(SMALL)
     links, nulls = naive_iterations(SMALL, iterations)
     assert len(prior.links) == len(links) + 1
@@ -193,7 +193,7 @@ def test_the_iterations_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[np.ndarray] = []
     monkeypatch.setattr(Prior, "posteriors", watched)
     estimate(SMALL)
-    lexical, with_order = agreement.LEXICAL_ITERATIONS, agreement.HMM_ITERATIONS
+    lexical, with_order = estimation.LEXICAL_ITERATIONS, estimation.HMM_ITERATIONS
     assert len(given) == lexical + with_order + 1
     assert given[: lexical + 1] == [None] * (lexical + 1)
     for iteration in range(lexical + 1, lexical + with_order):

@@ -14,7 +14,7 @@ from aligner.cli.training_text import TrainingFiles, guide_links, read_text
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.training import Training
 from aligner.nmt.transformer import Transformer
-from aligner.prior.agreement import estimate
+from aligner.prior.estimation import estimate
 
 # The command line in which one function of the training is replaced.
 DYING = """

@@ -7,7 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from aligner.errors import ModelError
-from aligner.prior.agreement import Prior, estimate
+from aligner.prior.agreement import Prior
+from aligner.prior.estimation import estimate
 from aligner.prior.storage import load_prior, save_prior
 from aligner.text.sample import sample_corpus
 

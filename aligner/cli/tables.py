@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 
 def print_table(
@@ -20,7 +21,8 @@ def print_table(
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right")
+        justify: Literal["left", "right"] = "right" if index else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)

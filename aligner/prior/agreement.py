@@ -2,11 +2,11 @@
 
 Liang, Taskar and Klein (2006), "Alignment by Agreement": in the E-step both directions'
 posteriors are multiplied, so that each learns from links that the other believes in
-too. First with word order ignored but for a pull to the diagonal (IBM model 1, Brown et
-al. 1993, with the prior of Dyer et al. 2013), then with `hmm`.
+too. Where the order of words does not count yet, they are IBM models 1 (Brown et al.
+1993) with a pull to the diagonal (Dyer et al. 2013); with it, those of `hmm`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -17,12 +17,10 @@ from aligner.prior import hmm
 from aligner.prior.cooccurrence import (
     PADDING,
     UNKNOWN,
-    UNSEEN,
     CellBatch,
     Ints,
     WordPairs,
     Words,
-    gather_word_pairs,
     padded_batches,
 )
 from aligner.prior.hmm import Emissions, Floats, Posteriors
@@ -31,7 +29,6 @@ Doubles: TypeAlias = NDArray[np.float64]
 
 NULL = 0.1  # the probability that NULL emits a word
 DIAGONAL = 4.0  # how strongly the first iterations pull to the diagonal
-LEXICAL_ITERATIONS, HMM_ITERATIONS = 5, 5
 NEVER_SEEN = np.float32(1e-6)  # the least probability of any pair of words
 LEAST_TOTAL = np.float32(1e-3)
 LEAST_PROBABILITY = 0.02  # of the links that are reported
@@ -144,7 +141,7 @@ class Prior:
         """Return the likely links of sentence pairs, of this text or of another."""
         results = [NO_LINKS] * len(pairs)
         for batch in self._batches(pairs):
-            _collect(batch, *self.posteriors(batch), results)
+            collect(batch, *self.posteriors(batch), results)
         return results
 
     def word_scores(
@@ -184,133 +181,6 @@ def _known_words(words: Words, numbers: dict[str, int]) -> Ints:
     return np.array([numbers.get(word, UNKNOWN) for word in words], np.int64)
 
 
-def estimate(
-    pairs: Sequence[tuple[Words, Words]],
-    listen: Callable[[int, int], None] = lambda done, of: None,
-) -> tuple[Prior, list[SoftLinks]]:
-    """Estimate a prior from sentence pairs; return it with the likely links of each.
-
-    Args:
-        pairs: the sentence pairs, as words.
-        listen: told after each iteration how many of how many are done.
-    """
-    word_pairs, batches = gather_word_pairs(pairs)
-    iterations = LEXICAL_ITERATIONS + HMM_ITERATIONS
-    prior = _start(word_pairs, batches)
-    own: list[Floats | None] = [None] * len(batches)
-    for iteration in range(iterations):
-        with_order = iteration >= LEXICAL_ITERATIONS
-        counts = _expect(prior, batches, own, with_order)
-        prior = _maximise(prior, counts, with_order)
-        if with_order:
-            own = [*counts.own]
-        listen(iteration + 1, iterations + 1)
-    results = [NO_LINKS] * len(pairs)
-    for batch in batches:
-        _collect(batch, *prior.posteriors(batch), results)
-    listen(iterations + 1, iterations + 1)
-    return prior, results
-
-
-def _start(word_pairs: WordPairs, batches: Sequence[CellBatch]) -> Prior:
-    """Return a prior that knows nothing but how often words occur."""
-    src = _frequencies([b.src for b in batches], len(word_pairs.src_words))
-    tgt = _frequencies([b.tgt for b in batches], len(word_pairs.tgt_words))
-    return Prior(
-        word_pairs,
-        np.ones(len(word_pairs.keys), np.float32),
-        Direction(np.full_like(src, len(tgt)), tgt, hmm.first_jumps()),
-        Direction(np.full_like(tgt, len(src)), src, hmm.first_jumps()),
-    )
-
-
-def _frequencies(texts: Iterable[Ints], size: int) -> Floats:
-    counts = np.zeros(size)
-    for words in texts:
-        counts += np.bincount(words[words >= 0], minlength=size)
-    frequencies: Floats = (counts / max(counts.sum(), 1)).astype(np.float32)
-    return frequencies
-
-
-@dataclass
-class _Counts:
-    """What an E-step expects.
-
-    Attributes:
-        links: (N,) links of each word pair that both directions believe in.
-        own: for each batch, (B, T, S), its part in them.
-        null: by direction, how often each word is emitted by NULL.
-        jumps: by direction, how often each distance is jumped.
-    """
-
-    links: Doubles
-    own: list[Floats]
-    null: list[Doubles]
-    jumps: list[Doubles]
-
-
-def _expect(
-    prior: Prior,
-    batches: Sequence[CellBatch],
-    own: Sequence[Floats | None],
-    with_order: bool,
-) -> _Counts:
-    """Count what both directions believe in, each batch judged by the others.
-
-    A pair of words that meet in one sentence only would otherwise be its own evidence:
-    rare words would grow too sure of their first partners. So what a sentence pair
-    contributed itself the last time is left out of what it is judged by.
-    """
-    size = len(prior.pairs.keys)
-    directions = (prior.forward, prior.reverse)
-    counts = _Counts(
-        np.zeros(size),
-        [],
-        [np.zeros(len(direction.null)) for direction in directions],
-        [np.zeros(len(direction.jumps)) for direction in directions],
-    )
-    for batch, contributed in zip(batches, own, strict=True):
-        both = prior.posteriors(batch, with_order=with_order, own=contributed)
-        agreed = both[0].links * both[1].links.transpose(0, 2, 1)  # (B, T, S)
-        counts.links += np.bincount(batch.cells.ravel(), agreed.ravel(), minlength=size)
-        counts.own.append(agreed)
-        for place, words in enumerate((batch.tgt, batch.src)):
-            unlinked = np.maximum(1 - both[place].links.sum(axis=2), 0)
-            real = words >= 0
-            counts.null[place] += np.bincount(
-                words[real], unlinked[real], minlength=len(counts.null[place])
-            )
-            counts.jumps[place] += both[place].jumps
-    counts.links[UNSEEN] = 0
-    return counts
-
-
-def _maximise(prior: Prior, counts: _Counts, with_order: bool) -> Prior:
-    """Return the prior that the expected counts make most likely."""
-    directions = []
-    emitters = (prior.pairs.src, prior.pairs.tgt)
-    for place, old in enumerate((prior.forward, prior.reverse)):
-        totals = np.bincount(emitters[place], counts.links, len(old.totals))
-        directions.append(
-            Direction(
-                totals.astype(np.float32),
-                _null_emissions(counts.null[place], old),
-                hmm.normalised_jumps(counts.jumps[place]) if with_order else old.jumps,
-            )
-        )
-    return Prior(prior.pairs, counts.links.astype(np.float32), *directions)
-
-
-def _null_emissions(counts: Doubles, old: Direction) -> Floats:
-    """Return what NULL emits: half what it did just now, half what it did before.
-
-    The start was each word's frequency, so that no word is ever impossible.
-    """
-    share = counts / max(float(counts.sum()), 1e-30)
-    mixed: Floats = ((share + old.null) / 2).astype(np.float32)
-    return mixed
-
-
 def _diagonal_posteriors(emissions: Emissions) -> Posteriors:
     """Return posteriors by words alone, with a pull to the diagonal (Dyer 2013)."""
     states = emissions.states
@@ -328,7 +198,7 @@ def _diagonal_posteriors(emissions: Emissions) -> Posteriors:
     return Posteriors(links, np.zeros(2 * hmm.MAX_JUMP + 1))
 
 
-def _collect(
+def collect(
     batch: CellBatch, forward: Posteriors, reverse: Posteriors, results: list[SoftLinks]
 ) -> None:
     """Put the likely links of a batch's pairs into their places in `results`."""

@@ -1,8 +1,6 @@
 """aligner align: write the word alignments of parallel text."""
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from aligner.cli.console import resolve_device, say
+from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
 
@@ -117,8 +116,8 @@ def align(
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
     if one_to_one and symmetrize != "soft":
         raise ConfigError("--one-to-one: expected --symmetrize soft beside it")
-    paths = _output_paths(out, with_words=tokenize is not None)
-    _check_inputs_are_kept(paths, src, tgt)
+    paths = output_paths(out, with_words=tokenize is not None)
+    check_inputs_are_kept(paths, src, tgt)
     loaded = load_model(model, resolve_device(device))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
@@ -132,7 +131,7 @@ def align(
     aligner = Aligner(loaded, reading, rule, max_length, weight)
     src_words, tgt_words = word_tokenizers(tokenize)
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    with _outputs(paths) as outputs:
+    with open_outputs(paths) as outputs:
         _write(aligner, pairs, outputs, scores)
 
 
@@ -157,38 +156,6 @@ def _reading(
         layer = stored.layer + 1 if layer is None else layer
         rows = rows or stored.rows
     return Reading(layer - 1, rows, score, None if head is None else head - 1)
-
-
-def _output_paths(out: Path | None, with_words: bool) -> list[Path]:
-    """Return where the alignments go and, if asked for, either side's words."""
-    if out is None:
-        return []
-    suffixes = ["", ".src", ".tgt"] if with_words else [""]
-    return [Path(f"{out}{suffix}") for suffix in suffixes]
-
-
-def _check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
-    for path in paths:
-        for name in inputs:
-            if name and path.is_file() and Path(name).is_file() and path.samefile(name):
-                raise ConfigError(f"{path}: expected another --out, got an input file")
-
-
-@contextmanager
-def _outputs(paths: list[Path]) -> Iterator[list[TextIO]]:
-    """Yield the files to write to: stdout if there are no paths."""
-    from aligner.text.output import replacing
-
-    if not paths:
-        yield [sys.stdout]
-        return
-    # All files are closed before any takes its place: a full disk shows on closing.
-    with ExitStack() as replaced, ExitStack() as opened:
-        besides = [replaced.enter_context(replacing(path)) for path in paths]
-        yield [
-            opened.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
-            for beside in besides
-        ]
 
 
 def _write(

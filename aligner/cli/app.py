@@ -3,7 +3,7 @@
 import typer
 
 import aligner
-from aligner.cli import align, demo, evaluate, train, translate
+from aligner.cli import align, demo, evaluate, prior, train, translate
 
 app = typer.Typer(
     name="aligner",
@@ -15,9 +15,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (demo.demo, train.train, align.align, evaluate.evaluate):
-    app.command()(_command)
+app.command()(demo.demo)
+app.command()(train.train)
+app.command()(align.align)
+app.command()(evaluate.evaluate)
 app.command()(translate.translate)
+app.command()(prior.prior)
 
 
 def _print_version(wanted: bool) -> None:

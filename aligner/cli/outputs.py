@@ -1,0 +1,45 @@
+"""Where a command writes: stdout, or files that appear whole or not at all."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from aligner.errors import ConfigError
+from aligner.text.output import replacing
+
+
+def output_paths(out: Path | None, with_words: bool) -> list[Path]:
+    """Return where the alignments go and, if asked for, either side's words."""
+    if out is None:
+        return []
+    suffixes = ["", ".src", ".tgt"] if with_words else [""]
+    return [Path(f"{out}{suffix}") for suffix in suffixes]
+
+
+def check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
+    """Check that no output would replace an input.
+
+    Raises:
+        ConfigError: one would.
+    """
+    for path in paths:
+        for name in inputs:
+            if name and path.is_file() and Path(name).is_file() and path.samefile(name):
+                raise ConfigError(f"{path}: expected another --out, got an input file")
+
+
+@contextmanager
+def open_outputs(paths: list[Path]) -> Iterator[list[TextIO]]:
+    """Yield the files to write to: stdout if there are no paths."""
+    if not paths:
+        yield [sys.stdout]
+        return
+    # All files are closed before any takes its place: a full disk shows on closing.
+    with ExitStack() as replaced, ExitStack() as opened:
+        besides = [replaced.enter_context(replacing(path)) for path in paths]
+        yield [
+            opened.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
+            for beside in besides
+        ]

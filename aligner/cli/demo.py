@@ -34,7 +34,7 @@ def demo(
     from aligner.nmt.config import read_config
     from aligner.text.sample import sample_corpus
 
-    if (out / "train.en").exists() and not (out / "model" / "config.toml").exists():
+    if (out / "train.en").exists() and not (out / "test.gold").exists():
         raise ConfigError(f"{out}: expected a new folder, or one of an earlier demo")
     say(f"making {TRAIN_PAIRS} sentence pairs, and {TEST_PAIRS} to test on, in {out}/")
     pairs = sample_corpus(TRAIN_PAIRS + TEST_PAIRS, seed)
@@ -139,7 +139,7 @@ def _print_next_steps() -> None:
     print(
         "\nWith your own text, a sentence a line, words between spaces:\n"
         "\n"
-        "  aligner train --src my.en --tgt my.fr --out models/enfr\n"
+        "  aligner train --src my.en --tgt my.fr --out models/enfr --max-minutes 20\n"
         "  aligner align models/enfr --src my.en --tgt my.fr > my.align\n"
         "  aligner evaluate --gold my.gold --hyp my.align\n"
     )

@@ -94,6 +94,18 @@ def naive_iterations(
 
 
 @pytest.mark.parametrize("iterations", [1, 3])
+def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(estimation, "MAX_PAIRS", 50)
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
+    prior, links = estimate(pairs)
+    part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
+    assert prior.pairs.src_words == part.pairs.src_words
+    assert len(links) == 99
+    assert all(len(found.src) for found in links)
+
+
 def test_lexical_iterations_equal_the_loops(
     iterations: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

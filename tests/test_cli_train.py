@@ -8,13 +8,11 @@ import pytest
 import torch
 from conftest import Run, Trained, outcome, start
 
-from aligner.cli import training_text
 from aligner.cli.training_run import train_model
 from aligner.cli.training_text import TrainingFiles, guide_links, read_text
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.training import Training
 from aligner.nmt.transformer import Transformer
-from aligner.prior.estimation import estimate
 
 # The command line in which one function of the training is replaced.
 DYING = """
@@ -276,22 +274,6 @@ def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
         expected = {link.split(":")[0] for link in by_text[" ".join(src)]}
         assert {f"{i}-{j}" for i, j in places} == expected
         assert (found.probability == 1).all()
-
-
-def test_a_large_text_is_aligned_by_a_prior_from_its_beginning(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training_text, "PRIOR_PAIRS", 50)
-    files = TrainingFiles(str(trained.src), str(trained.tgt))
-    read = read_text(files, read_config(trained.recipe))
-    links, prior = guide_links(files, read)
-    assert links is not None
-    assert prior is not None
-    assert len(links) == len(read.train)
-    _, beginning = estimate(read.train[:50])
-    for one, other in zip(links, beginning, strict=False):
-        assert (one.probability == other.probability).all()
-    assert all(len(found.src) for found in links[50:])
 
 
 def test_light_commands_do_not_load_torch(run: Run, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def resolve_device(name: str) -> str:
     }
     if name == "auto":
         name = next(device for device, there in available.items() if there)
-    if not available.get(name.split(":")[0], False):
+    if not available.get(name, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise ConfigError(f"--device {name}: available here: auto, {names}")
     threads = f", {torch.get_num_threads()} threads" if name == "cpu" else ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aligner.text.sample import SamplePair
 
 TRAIN_PAIRS, TEST_PAIRS = 12_000, 500
+MARK = ".aligner-demo"  # says that the folder is a demo's
 DRAWN_PAIRS, DRAWN_WIDTH = 3, 78
 DEFAULT_RULE = "grow-diag-final-and"
 NORM_AND_PRIOR = "norm+prior"  # what `aligner align` does by default
@@ -32,10 +33,12 @@ def demo(
     from aligner.cli.training_run import train_model
     from aligner.cli.training_text import TrainingFiles
     from aligner.nmt.config import read_config
+    from aligner.text.output import write_whole
     from aligner.text.sample import sample_corpus
 
-    if (out / "train.en").exists() and not (out / "test.gold").exists():
+    if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
         raise ConfigError(f"{out}: expected a new folder, or one of an earlier demo")
+    write_whole(out / MARK, "")
     say(f"making {TRAIN_PAIRS} sentence pairs, and {TEST_PAIRS} to test on, in {out}/")
     pairs = sample_corpus(TRAIN_PAIRS + TEST_PAIRS, seed)
     test = pairs[TRAIN_PAIRS:]

@@ -56,7 +56,11 @@ def train(
         int | None, typer.Option(min=0, help="Overrides the recipe's.")
     ] = None,
     max_minutes: Annotated[
-        float, typer.Option(help="Stop training after this time.")
+        float,
+        typer.Option(
+            help="Stop the network's training after this time; the prior before it and "
+            "the last figures after it take a minute or two."
+        ),
     ] = math.inf,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     resume: Annotated[
@@ -82,6 +86,11 @@ def train(
         files, recipe = TrainingFiles.of_run(out)
         if recipe.with_training(**changes) != recipe:
             raise ConfigError("--resume: expected the --direction and --seed as before")
+        given = (
+            _files(src, tgt, valid_src, valid_tgt, tokenize, guide) if src else files
+        )
+        if given.to_meta() != files.to_meta():
+            raise ConfigError("--resume: expected the same text and --guide as before")
     else:
         files = _files(src, tgt, valid_src, valid_tgt, tokenize, guide)
         recipe = read_config(config).with_training(**changes)

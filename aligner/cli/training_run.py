@@ -33,7 +33,7 @@ from aligner.nmt.start import start_from_guide
 from aligner.nmt.training import STATE, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
-from aligner.prior.storage import save_prior
+from aligner.prior.storage import load_prior, save_prior
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 
@@ -63,10 +63,10 @@ def train_model(
         _start_directory(out, config, subwords, files)
     if prior is not None:
         save_prior(out / PRIOR, prior)
-    encoded = EncodedBitext.encode(text.train, subwords)
-    fitting = _fitting(encoded, config)
-    train_text = encoded.select(fitting)
-    valid_text = EncodedBitext.encode(text.valid, subwords)
+        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
+    train_text, fitting = _encode(text.train, subwords, config)
+    valid_text, fitting_valid = _encode(text.valid, subwords, config)
+    valid = [text.valid[i] for i in fitting_valid]
 
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
@@ -104,7 +104,7 @@ def train_model(
     )
     load_weights(out, network)
     model = TranslationModel(config, subwords, network.eval(), {}, prior)
-    return _finish(model, text.valid, state, files, train_text, out)
+    return _finish(model, valid, state, files, train_text, out)
 
 
 def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
@@ -122,8 +122,11 @@ def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
     return subwords
 
 
-def _fitting(encoded: EncodedBitext, config: Config) -> NDArray[np.int64]:
-    """Return which pairs a batch can hold."""
+def _encode(
+    pairs: Sequence[WordPair], subwords: Subwords, config: Config
+) -> tuple[EncodedBitext, NDArray[np.int64]]:
+    """Return the pairs that a batch can hold, encoded, and which ones they are."""
+    encoded = EncodedBitext.encode(pairs, subwords)
     longer = np.maximum(encoded.src.lengths(), encoded.tgt.lengths()) + 1
     fitting = np.flatnonzero(longer <= config.training.batch_tokens)
     if len(fitting) < len(encoded):
@@ -133,7 +136,7 @@ def _fitting(encoded: EncodedBitext, config: Config) -> NDArray[np.int64]:
         )
     if not len(fitting):
         raise CorpusError("no sentence pair fits into a batch")
-    return fitting
+    return encoded.select(fitting), fitting
 
 
 def _start_directory(

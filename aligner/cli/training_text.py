@@ -21,8 +21,6 @@ from aligner.text.words import lowered, word_tokenizers
 
 WordPair = tuple[Words, Words]
 
-PRIOR_PAIRS = 200_000  # of a larger text, the prior is estimated from these
-
 
 @dataclass(frozen=True)
 class TrainingFiles:
@@ -147,7 +145,7 @@ def _read_pairs(
 
 
 def guide_links(
-    files: TrainingFiles, text: TrainingText, *, lowercase: bool
+    files: TrainingFiles, text: TrainingText, *, lowercase: bool = False
 ) -> tuple[list[SoftLinks] | None, Prior | None]:
     """Return the links that guide the training, for each pair to train on.
 
@@ -165,9 +163,7 @@ def guide_links(
     if lowercase:
         pairs = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
     with PassProgress("prior") as progress:
-        prior, links = estimate(pairs[:PRIOR_PAIRS], progress)
-    if len(pairs) > PRIOR_PAIRS:
-        links += prior.align(pairs[PRIOR_PAIRS:])
+        prior, links = estimate(pairs, progress)
     return links, prior
 
 

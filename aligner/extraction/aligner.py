@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
+
+import numpy as np
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
@@ -32,6 +33,7 @@ Direction = Literal["both", "forward", "reverse"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
+CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 PRIOR_WEIGHT = 0.7  # of the prior, beside the attention
 
 
@@ -167,8 +169,7 @@ class Aligner:
 
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
         """Yield one result for each sentence pair, in order, in bounded memory."""
-        stream = iter(pairs)
-        while chunk := list(islice(stream, CHUNK_PAIRS)):
+        for chunk in _chunks(pairs):
             problems = [self.problem(pair) for pair in chunk]
             good = [
                 pair
@@ -254,8 +255,22 @@ def _mixed(
     """Return the weighted geometric mean of attention and prior, row by row."""
     if attention is None:
         return None
-    joint: WordScores = row_shares(attention) ** (1 - weight) * prior**weight
-    return joint
+    joint = row_shares(attention) ** (1 - weight) * prior**weight
+    return joint.astype(np.float32)
+
+
+def _chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
+    """Yield the pairs in lists that are limited in number and in size."""
+    chunk: list[WordPair] = []
+    cells = 0
+    for src, tgt in pairs:
+        chunk.append((src, tgt))
+        cells += len(src) * len(tgt)
+        if len(chunk) == CHUNK_PAIRS or cells > CHUNK_CELLS:
+            yield chunk
+            chunk, cells = [], 0
+    if chunk:
+        yield chunk
 
 
 def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:

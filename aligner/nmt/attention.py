@@ -75,7 +75,7 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, AttentionRecord]:
         """Return what `forward` returns, and the record, by an explicit path.
 
-        The record is float32 at least, whatever the precision around it.
+        The record is float32 at least, but for Gram matrices under autocast.
         """
         keys, values = self.keys_values(memory)
         weights = self.weights(x, keys, mask)  # (B, H, T, S)

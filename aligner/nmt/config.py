@@ -30,7 +30,7 @@ class Section(BaseModel):
 class SubwordConfig(Section):
     """How words are cut into subwords."""
 
-    vocab_size: int = Field(8000, ge=8)
+    vocab_size: int = Field(8000, ge=16)
     algorithm: Literal["unigram", "bpe"] = "unigram"
     joint: bool = True
     lowercase: bool = False

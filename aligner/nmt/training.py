@@ -207,6 +207,7 @@ class Training:
         if state.bad_validations >= self.config.patience and not state.finished:
             state.finished = f"no better for {state.bad_validations} validations"
         meter.report("valid", loss)
+        meter.restart()
 
     def save(self) -> None:
         """Write all that `resume` needs beside the model, whole or not at all."""
@@ -279,8 +280,12 @@ class Meter:
         if now - self.reported >= REPORT_SECONDS:
             mean = float(self.loss) / self.subwords
             self.report("train", mean)
-            self.reported = now
-            self.loss, self.subwords = torch.zeros_like(self.loss), 0
+            self.restart()
+
+    def restart(self) -> None:
+        """Begin a new interval: what was not training must not count as such."""
+        self.reported = time.monotonic()
+        self.loss, self.subwords = torch.zeros_like(self.loss), 0
 
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""

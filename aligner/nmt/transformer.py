@@ -228,21 +228,18 @@ class Transformer(nn.Module):
             x = decoder_layer(x, memory, mask)
         return self.decoder_norm(x), record
 
-    def records(
-        self, src: Tensor, tgt: Tensor, layers: int | None = None
-    ) -> Iterator[AttentionRecord]:
+    def records(self, src: Tensor, tgt: Tensor) -> Iterator[AttentionRecord]:
         """Yield what each decoder layer's cross-attention does, first layer first.
 
-        Forced decoding: the decoder is fed the given target (B, T). It runs through
-        the first `layers` layers (all by default) and computes nothing after the last
-        one's cross-attention.
+        Forced decoding: the decoder is fed the given target (B, T), and computes
+        nothing after its last cross-attention.
         """
         memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
-        depth = layers or len(self.decoder)
-        for layer in self.decoder_layers[: depth - 1]:
+        *earlier, last = self.decoder_layers
+        for layer in earlier:
             x, record = layer.record(x, memory, mask)
             yield record
-        yield self.decoder_layers[depth - 1].record_only(x, memory, mask)
+        yield last.record_only(x, memory, mask)
 
     def record(self, src: Tensor, tgt: Tensor, layer: int) -> AttentionRecord:
         """Return what the cross-attention of one layer (from 0) does."""

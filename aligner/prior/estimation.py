@@ -28,6 +28,7 @@ from aligner.prior.cooccurrence import (
 from aligner.prior.hmm import Floats
 
 LEXICAL_ITERATIONS, HMM_ITERATIONS = 5, 5
+MAX_PAIRS = 100_000
 
 
 def estimate(
@@ -36,10 +37,17 @@ def estimate(
 ) -> tuple[Prior, list[SoftLinks]]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
+    Of more than `MAX_PAIRS`, as many evenly spread ones are learnt from: memory grows
+    by about 50 bytes for each cell of their matrices of words.
+
     Args:
         pairs: the sentence pairs, as words.
         listen: told after each iteration how many of how many are done.
     """
+    if len(pairs) > MAX_PAIRS:
+        spread = np.linspace(0, len(pairs) - 1, MAX_PAIRS).astype(int)
+        prior, _ = estimate([pairs[i] for i in spread], listen)
+        return prior, prior.align(pairs)
     word_pairs, batches = gather_word_pairs(pairs)
     iterations = LEXICAL_ITERATIONS + HMM_ITERATIONS
     prior = _start(word_pairs, batches)
@@ -101,7 +109,7 @@ def _expect(
     own: Sequence[Floats | None],
     with_order: bool,
 ) -> _Counts:
-    """Count what both directions believe in, each batch judged by the others.
+    """Count what both directions believe in, places judged by what others gave.
 
     A pair of words that meet in one sentence only would otherwise be its own evidence:
     rare words would grow too sure of their first partners. So what each place in a

@@ -12,6 +12,7 @@ from aligner.prior.agreement import Direction, Prior
 from aligner.prior.cooccurrence import UNSEEN, WordPairs
 from aligner.text.output import replacing
 
+DIRECTION_PARTS = ("totals", "null", "jumps")
 LEAST_SHARE = 1e-4  # of a word's links; less likely word pairs are left out
 
 
@@ -40,21 +41,20 @@ def load_prior(path: Path) -> Prior:
     """
     try:
         arrays = load_file(path)
+        src, tgt = _unpacked(arrays["src_words"]), _unpacked(arrays["tgt_words"])
+        forward, reverse = (
+            Direction(*(arrays[f"{name}.{part}"] for part in DIRECTION_PARTS))
+            for name in ("forward", "reverse")
+        )
+        fitting = (
+            len(src) == len(forward.totals) == len(reverse.null)
+            and len(tgt) == len(reverse.totals) == len(forward.null)
+            and len(arrays["keys"]) == len(arrays["links"])
+        )
+        if not fitting:
+            raise ModelError(f"{path}: expected a prior, but its parts do not fit")
         return Prior(
-            WordPairs(
-                _unpacked(arrays["src_words"]),
-                _unpacked(arrays["tgt_words"]),
-                arrays["keys"],
-            ),
-            arrays["links"],
-            *(
-                Direction(
-                    arrays[f"{name}.totals"],
-                    arrays[f"{name}.null"],
-                    arrays[f"{name}.jumps"],
-                )
-                for name in ("forward", "reverse")
-            ),
+            WordPairs(src, tgt, arrays["keys"]), arrays["links"], forward, reverse
         )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error

@@ -94,18 +94,6 @@ def naive_iterations(
 
 
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(estimation, "MAX_PAIRS", 50)
-    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
-    prior, links = estimate(pairs)
-    part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
-    assert prior.pairs.src_words == part.pairs.src_words
-    assert len(links) == 99
-    assert all(len(found.src) for found in links)
-
-
 def test_lexical_iterations_equal_the_loops(
     iterations: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,3 +317,15 @@ def test_the_listener_is_told_of_every_pass() -> None:
     told: list[tuple[int, int]] = []
     estimate(SMALL, lambda done, of: told.append((done, of)))
     assert told == [(n, len(told)) for n in range(1, len(told) + 1)]
+
+
+def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(estimation, "MAX_PAIRS", 50)
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
+    prior, links = estimate(pairs)
+    part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
+    assert prior.pairs.src_words == part.pairs.src_words
+    assert len(links) == 99
+    assert all(len(found.src) for found in links)

@@ -237,11 +237,11 @@ def test_weights_are_replaced_whole(
 ) -> None:
     before = (saved / "model.safetensors").read_bytes()
 
-    def disk_full(weights: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def disk_full(path: Path, content: bytes) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("aligner.nmt.checkpoint.save_file", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space left"):
         save_weights(saved, random_model(seed=2, heads=2, norm="post").network)
     assert (saved / "model.safetensors").read_bytes() == before

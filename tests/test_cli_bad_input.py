@@ -94,6 +94,7 @@ ALIGN = [
     ("--layer 0", "layer from 1 to 2, got 0"),
     ("--head 3", "head from 1 to 2, got 3"),
     ("--one-to-one", "--one-to-one: --symmetrize soft"),
+    ("--threshold 0.5", "--threshold: --symmetrize soft"),
 ]
 EVALUATE = [
     ("--gold none --hyp links", "none No such file"),

@@ -82,8 +82,11 @@ def align(
         bool, typer.Option("--scores", help="Write i-j:score, scores from 0 to 1.")
     ] = False,
     threshold: Annotated[
-        float, typer.Option(help="With soft: what a link's joint score must exceed.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            help="With soft: what a link's joint score must exceed; 0.2 by default."
+        ),
+    ] = None,
     one_to_one: Annotated[
         bool, typer.Option("--one-to-one", help="With soft: best one-to-one matching.")
     ] = False,
@@ -104,6 +107,7 @@ def align(
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import (
         PRIOR_WEIGHT,
+        SOFT_THRESHOLD,
         Aligner,
         LinkRule,
         trained_direction,
@@ -114,15 +118,19 @@ def align(
 
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
-    if one_to_one and symmetrize != "soft":
-        raise ConfigError("--one-to-one: expected --symmetrize soft beside it")
+    if symmetrize != "soft" and (one_to_one or threshold is not None):
+        option = "--one-to-one" if one_to_one else "--threshold"
+        raise ConfigError(f"{option}: expected --symmetrize soft beside it")
     paths = output_paths(out, with_words=tokenize is not None)
     check_inputs_are_kept(paths, src, tgt)
     loaded = load_model(model, resolve_device(device))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
     rule = LinkRule(
-        direction or trained_direction(loaded), symmetrize, threshold, one_to_one
+        direction or trained_direction(loaded),
+        symmetrize,
+        SOFT_THRESHOLD if threshold is None else threshold,
+        one_to_one,
     )
     reading = _reading(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight

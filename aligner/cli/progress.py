@@ -1,6 +1,7 @@
 """Live progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 import json
+import math
 import sys
 import time
 from dataclasses import asdict
@@ -30,11 +31,12 @@ def clock(seconds: float) -> str:
 def describe(report: "Report") -> str:
     """Return a report as one line of fixed width."""
     left = report.seconds_left
+    rest = clock(left) if math.isfinite(left) else "?"
     return (
         f"{report.kind:5}  step {report.updates:6d}  epoch {report.epoch:6.2f}  "
         f"loss {report.loss:6.3f}  ppl {report.perplexity:8.2f}  "
         f"lr {report.learning_rate:.1e}  {report.tokens_per_second:6.0f} tok/s  "
-        f"{clock(report.seconds):>7}  left {clock(left) if left else '?':>7}"
+        f"{clock(report.seconds):>7}  left {rest:>7}"
     )
 
 

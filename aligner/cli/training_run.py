@@ -86,6 +86,7 @@ def train_model(
     )
     if resume and (out / STATE).is_file():
         training.resume()
+        say(f"resuming at step {training.state.updates}")
     elif resume:
         say("no checkpoint yet: training starts from the beginning")
     parameters = sum(p.numel() for p in network.parameters())

@@ -34,6 +34,7 @@ WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
+SOFT_THRESHOLD = 0.2
 PRIOR_WEIGHT = 0.7  # of the prior, beside the attention
 
 
@@ -78,7 +79,7 @@ class LinkRule:
 
     direction: Direction = "both"
     symmetrize: str = "grow-diag-final-and"
-    threshold: float = 0.2
+    threshold: float = SOFT_THRESHOLD
     one_to_one: bool = False
 
     def __post_init__(self) -> None:

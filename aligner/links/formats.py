@@ -123,8 +123,8 @@ def read_gold(
         return _read_naacl(path, lines, one_based, reverse, sentences)
     if sentences is not None and len(lines) != sentences:
         raise LinkFormatError(
-            f"{_name(path)}: expected {sentences} lines, one for each sentence pair, "
-            f"got {len(lines)}"
+            f"{_name(path)}: expected {sentences} lines, as many as there are "
+            f"alignments, got {len(lines)}"
         )
     gold = []
     for number, line in enumerate(lines, start=1):

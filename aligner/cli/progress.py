@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +89,7 @@ class TrainingProgress:
             self._printed = time.monotonic()
 
 
-class AlignmentProgress:
+class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
     """Shows how many pairs have been aligned, and how fast, if it takes a while."""
 
     def __init__(self) -> None:
@@ -96,10 +97,6 @@ class AlignmentProgress:
         self.pairs = 0
         self._live = Console(stderr=True).is_terminal
         self._started = self._shown = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        return self
 
     def __exit__(
         self,
@@ -126,7 +123,7 @@ class AlignmentProgress:
             say(text)
 
 
-class PassProgress:
+class PassProgress(AbstractContextManager["PassProgress"]):
     """Shows passes over the text: live on a terminal, and in one line at the end."""
 
     def __init__(self, name: str) -> None:
@@ -135,10 +132,6 @@ class PassProgress:
         self._live = sys.stderr.isatty()
         self._started = time.monotonic()
         self._of = 0
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        return self
 
     def __exit__(
         self,

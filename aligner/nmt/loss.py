@@ -87,5 +87,5 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # On processors without AMX, emulated bfloat16 is slower than float32.
+    # On the CPU, AMX is what multiplies bfloat16 in hardware.
     return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())

@@ -38,7 +38,7 @@ def estimate(
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
     Of more than `MAX_PAIRS`, as many evenly spread ones are learnt from: memory grows
-    by about 50 bytes for each cell of their matrices of words.
+    with the cells of their matrices of words.
 
     Args:
         pairs: the sentence pairs, as words.

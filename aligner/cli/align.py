@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from aligner.cli.console import resolve_device, say
+from aligner.cli.options import DEVICE, OUT, SRC, TGT
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
@@ -36,15 +37,10 @@ def align(
     model: Annotated[Path, typer.Argument(help="A model directory.")],
     src: Annotated[
         str,
-        typer.Option(
-            help="Source text, a sentence a line; '-' is stdin. Without --tgt: both "
-            "sides in one file, as `source ||| target` or two columns."
-        ),
+        SRC,
     ],
-    tgt: Annotated[str | None, typer.Option(help="Target text, line by line.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this file instead of stdout.")
-    ] = None,
+    tgt: Annotated[str | None, TGT] = None,
+    out: Annotated[Path | None, OUT] = None,
     symmetrize: Annotated[
         Symmetrization, typer.Option(help="How both directions are joined.")
     ] = "grow-diag-final-and",
@@ -102,7 +98,7 @@ def align(
         int,
         typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
     ] = 500,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import (

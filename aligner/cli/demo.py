@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aligner.cli.console import resolve_device, say
+from aligner.cli.options import DEVICE
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def demo(
         Path, typer.Option(help="The folder for the text, the model, the alignments.")
     ] = Path("aligner-demo"),
     seed: Annotated[int, typer.Option(min=0, help="For the corpus and training.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Train and align on a made-up English-German corpus: the main job in small."""
     from aligner.cli.training_run import train_model

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from aligner.cli.console import say
+from aligner.cli.options import OUT, SRC, TGT
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import PassProgress
 from aligner.errors import CorpusError
@@ -18,15 +19,10 @@ if TYPE_CHECKING:
 def prior(
     src: Annotated[
         str,
-        typer.Option(
-            help="Source text, a sentence a line; '-' is stdin. Without --tgt: both "
-            "sides in one file, as `source ||| target` or two columns."
-        ),
+        SRC,
     ],
-    tgt: Annotated[str | None, typer.Option(help="Target text, line by line.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this file instead of stdout.")
-    ] = None,
+    tgt: Annotated[str | None, TGT] = None,
+    out: Annotated[Path | None, OUT] = None,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="What a link's probability must exceed.")
     ] = 0.5,

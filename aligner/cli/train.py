@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say
+from aligner.cli.options import DEVICE, SRC, TGT
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,12 +20,9 @@ def train(
     out: Annotated[Path, typer.Option(help="The model directory to write.")],
     src: Annotated[
         str | None,
-        typer.Option(
-            help="Source text, a sentence a line; '-' is stdin. Without --tgt: both "
-            "sides in one file, as `source ||| target` or two columns."
-        ),
+        SRC,
     ] = None,
-    tgt: Annotated[str | None, typer.Option(help="Target text, line by line.")] = None,
+    tgt: Annotated[str | None, TGT] = None,
     config: Annotated[
         str, typer.Option(help="A recipe: its path, or tiny, small, base.")
     ] = "small",
@@ -62,7 +60,7 @@ def train(
             "the last figures after it take a minute or two."
         ),
     ] = math.inf,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, DEVICE] = "auto",
     resume: Annotated[
         bool, typer.Option(help="Go on from the last checkpoint in --out.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say
+from aligner.cli.options import DEVICE
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def translate(
         int,
         typer.Option(min=1, help="Subwords; longer sentences give an empty line."),
     ] = 500,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Translate stdin to stdout, a sentence a line, words between spaces.
 

@@ -20,7 +20,8 @@ from aligner.cli.app import app
 model, src, tgt, out = sys.argv[1:5]
 for name, options in json.loads(sys.argv[5]).items():
     text = ["--src", src, "--tgt", tgt, "--out", f"{out}/{name}"]
-    app(["align", model, *text, *options.split()], standalone_mode=False)
+    options = options.format(out=out).split()
+    app(["align", model, *text, *options], standalone_mode=False)
 """
 VARIANTS = {
     "default": "",
@@ -33,6 +34,10 @@ VARIANTS = {
     "first": "--layer 1 --head 1 --rows awi",
     "last": "--layer 2 --head 2 --rows awo",
     "scores": "--scores",
+    "precise": "--preset precise",
+    "recall": "--preset recall",
+    "full": "--rows full --layer 1",
+    "pairs": "--sentence-scores {out}/sentence-scores",
 }
 
 
@@ -83,9 +88,35 @@ def test_symmetrization_joins_what_the_directions_give(
     assert read_pharaoh(folder / method) == joined
 
 
-def test_both_directions_and_grow_diag_final_and_are_the_default(folder: Path) -> None:
-    default = (folder / "default").read_bytes()
-    assert default == (folder / "grow-diag-final-and").read_bytes()
+def test_presets_are_thresholds_that_the_model_chose(
+    folder: Path, trained: Trained
+) -> None:
+    meta = json.loads((trained.model / "meta.json").read_text())
+    thresholds = meta["alignment"]["thresholds"]
+    assert thresholds["precise"] > thresholds["balanced"] > thresholds["recall"] > 0
+    precise, balanced, recall = (
+        read_pharaoh(folder / name) for name in ("precise", "default", "recall")
+    )
+    for few, some, many in zip(precise, balanced, recall, strict=True):
+        assert few <= some <= many
+    assert sum(map(len, precise)) < sum(map(len, balanced)) < sum(map(len, recall))
+
+
+def test_default_links_score_above_the_threshold(
+    folder: Path, trained: Trained
+) -> None:
+    meta = json.loads((trained.model / "meta.json").read_text())
+    threshold = meta["alignment"]["thresholds"]["balanced"]
+    tokens = (folder / "scores").read_text().split()
+    assert tokens
+    assert all(float(token.split(":")[1]) >= threshold - 1e-4 for token in tokens)
+
+
+def test_a_score_for_each_pair(folder: Path) -> None:
+    lines = (folder / "sentence-scores").read_text().splitlines()
+    assert len(lines) == SENTENCES
+    assert all(re.fullmatch(r"[01]\.\d{4}", line) for line in lines)
+    assert (folder / "pairs").read_bytes() == (folder / "default").read_bytes()
 
 
 def test_one_to_one(folder: Path) -> None:

@@ -93,8 +93,12 @@ ALIGN = [
     ("--layer 9", "layer from 1 to 2, got 9"),
     ("--layer 0", "layer from 1 to 2, got 0"),
     ("--head 3", "head from 1 to 2, got 3"),
-    ("--one-to-one", "--one-to-one: --symmetrize soft"),
-    ("--threshold 0.5", "--threshold: --symmetrize soft"),
+    ("--symmetrize union --one-to-one", "--one-to-one: --symmetrize soft"),
+    ("--symmetrize union --threshold 0.5", "--threshold: --symmetrize soft"),
+    ("--symmetrize union --preset recall", "--preset recall: --symmetrize soft"),
+    ("--direction forward --preset precise", "--preset precise: both directions"),
+    ("--out new --sentence-scores new", "new: --sentence-scores another file"),
+    ("--sentence-scores links --src links --tgt two", "links: got an input file"),
 ]
 EVALUATE = [
     ("--gold none --hyp links", "none No such file"),

@@ -13,15 +13,17 @@ from small_models import WORDS, random_model
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import aligner as aligner_module
 from aligner.extraction.aligner import (
+    SOFT_THRESHOLD,
     AlignedPair,
     Aligner,
     LinkRule,
     PairScores,
     WordPair,
     stored_reading,
+    stored_rule,
 )
 from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
-from aligner.links.matching import combine, forward_links, reverse_links
+from aligner.links.matching import combine
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import (
     TranslationModel,
@@ -44,6 +46,7 @@ READINGS = [
     Reading(2, "awo"),
     Reading(1, "awi", "weight"),
     Reading(1, "awo", "norm", 3),
+    Reading(1, "full"),
 ]
 
 
@@ -70,6 +73,7 @@ def close(one: AlignedPair, other: AlignedPair) -> bool:
         one.links == other.links
         and one.problem == other.problem
         and one.scores == pytest.approx(other.scores, rel=1e-4)
+        and one.score == pytest.approx(other.score, rel=1e-4)
     )
 
 
@@ -85,6 +89,7 @@ def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> 
         (alone,) = aligner.align([pair])
         assert close(alone, result)
         assert result.scores.keys() == result.links
+        assert 0 <= result.score <= 1
         assert all(0 <= score <= 1 for score in result.scores.values())
         for src, tgt in result.links:
             assert src in range(len(pair[0]))
@@ -152,9 +157,31 @@ def test_scores_of_links_by_hand() -> None:
         (0, 0): 0.75,
         (1, 1): 0.5,
     }
-    # Of both: the mean of 2/8 and 2/4 at (1, 1).
-    expected = {(0, 0): 0.75, (1, 1): 0.375}
+    # Of both: the harmonic mean of 2/8 and 2/4 at (1, 1).
+    expected = {(0, 0): 0.75, (1, 1): pytest.approx(1 / 3)}
     assert LinkRule(symmetrize="union").links(scores).scores == expected
+
+
+def test_scores_of_pairs_by_hand() -> None:
+    """The mean over all words of their best links, whatever links are kept."""
+    both = PairScores(FORWARD, REVERSE)
+    for rule in (LinkRule(), LinkRule(threshold=0.9), LinkRule(symmetrize="union")):
+        found = rule.links(both).score
+        assert found == pytest.approx((0.75 + 1 / 3 + 0.75 + 1 / 3) / 4)
+    # Forward alone: 6/8 and 2/8 of the target words, 6/8 and 2/8 of the source words.
+    one = LinkRule("forward").links(PairScores(FORWARD, None))
+    assert one.score == (0.75 + 0.25 + 0.75 + 0.25) / 4
+
+
+def test_sides_that_do_not_belong_together_score_low() -> None:
+    """Words that the prior knows as translations, in order and mixed up."""
+    pairs = [([s], [s.upper()]) for s in WORDS for _ in range(3)]
+    model = with_prior([*pairs, ([*WORDS], [w.upper() for w in WORDS])])
+    right = [(WORDS[i : i + 3], [w.upper() for w in WORDS[i : i + 3]]) for i in (0, 5)]
+    wrong = [(right[0][0], right[1][1]), (right[1][0], right[0][1])]
+    scores = [p.score for p in Aligner(model, prior_weight=1).align([*right, *wrong])]
+    assert min(scores[:2]) > 0.9
+    assert max(scores[2:]) < 0.5
 
 
 def test_soft_links_by_hand() -> None:
@@ -187,12 +214,29 @@ def test_the_default_joins_both_directions(model: TranslationModel) -> None:
     ):
         assert scores.forward is not None
         assert scores.reverse is not None
-        links = symmetrize(
-            forward_links(scores.forward),
-            reverse_links(scores.reverse),
-            "grow-diag-final-and",
-        )
+        joint = combine(scores.forward, scores.reverse)
+        links = set(zip(*np.nonzero(joint > SOFT_THRESHOLD), strict=True))
         assert result.links == links, pair
+
+
+def test_presets_are_the_models_own_thresholds(model: TranslationModel) -> None:
+    thresholds = {"precise": 0.7, "balanced": 0.4, "recall": 0.1}
+    meta = {"alignment": {**model.meta["alignment"], "thresholds": thresholds}}
+    chosen = dataclasses.replace(model, meta=meta)
+    for preset, threshold in thresholds.items():
+        assert stored_rule(chosen, preset) == LinkRule("both", "soft", threshold)
+    assert Aligner(chosen).rule.threshold == 0.4
+    assert stored_rule(model) == LinkRule()
+    assert stored_rule(random_model("forward")) == LinkRule("forward")
+
+
+@pytest.mark.parametrize("thresholds", [[], 1, {"balanced": "high"}], ids=str)
+def test_damaged_thresholds_are_an_error(
+    model: TranslationModel, thresholds: object
+) -> None:
+    meta = {"alignment": {**model.meta["alignment"], "thresholds": thresholds}}
+    with pytest.raises(ModelError, match=r"^meta\.json: .* under `thresholds`"):
+        stored_rule(dataclasses.replace(model, meta=meta))
 
 
 # Pairs that cannot be aligned

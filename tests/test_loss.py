@@ -97,13 +97,16 @@ GUIDE = random_guide(BITEXT)
 def naive_missed(
     network: Transformer, batch: Batch, guide: Tensor, layer: int
 ) -> float:
-    """Sum -q log p over fed target subwords; p, from vectors added up one by one."""
+    """Sum -q log p over fed target subwords; p, from vectors added up one by one.
+
+    The attention is that of a decoder which sees the whole target.
+    """
     total = 0.0
     attention = network.decoder_layers[layer].cross_attention
     for src, tgt, rows in zip(batch.src, batch.tgt, guide, strict=True):
         s, t = int(src.ne(PAD).sum()), int(tgt.ne(PAD).sum())
         src, tgt = src[None, :s], tgt[None, :t]
-        weights = list(network.records(src, tgt))[layer].weights[0]  # (H, T, S)
+        weights = network.record(src, tgt, layer, whole=True).weights[0]  # (H, T, S)
         values = attention.value(network.encode(src))[0].view(s, attention.heads, -1)
         w_o = attention.output.weight.view(
             len(attention.output.weight), *values[0].shape
@@ -125,7 +128,8 @@ def test_the_guided_loss_equals_the_loop(layer: int) -> None:
     network = random_network(sizes())
     examples = np.arange(12)
     batch = Batches(BITEXT, "both", 500).load(examples)
-    assert bool((batch.src == PAD).any()), "the test would see what padding does"
+    for side in (batch.src, batch.tgt):
+        assert bool((side == PAD).any()), "the test would see what padding does"
     guide = GUIDE.attention(examples)
     loss, missed = guided_loss(network, batch, guide, layer, 0.1)
     assert float(loss) == pytest.approx(

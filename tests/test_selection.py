@@ -18,6 +18,7 @@ from aligner.extraction.selection import (
     agreement,
     choose_by_agreement,
     choose_by_norm,
+    choose_threshold,
 )
 from aligner.links.alignment import Alignment
 from aligner.links.matching import forward_links, reverse_links
@@ -75,7 +76,9 @@ def test_the_choice_is_the_reading_that_agrees_best() -> None:
     pairs = segmented(model, word_pairs(12))
     figures = {}
     for layer in range(3):
-        for rows in ("awi", "awo"):
+        for rows in ("awi", "awo", "full"):
+            if rows == "full" and layer != 1:
+                continue
             reading = Reading(layer, rows)
             forward, reverse = [], []
             for pair in pairs:
@@ -85,10 +88,51 @@ def test_the_choice_is_the_reading_that_agrees_best() -> None:
                 (scores,) = read_word_scores(network, [pair.turned()], TO_SRC, reading)
                 reverse.append(reverse_links(scores))
             figures[reading] = agreement(forward, reverse)
-    choice = choose_by_agreement(model.network, pairs)
+    choice = choose_by_agreement(model.network, pairs, guided_layer=1)
     assert choice.figures == pytest.approx(figures)
+    causal = choose_by_agreement(model.network, pairs).figures
+    assert figures.keys() - causal.keys() == {Reading(1, "full")}
     assert choice.reading == max(figures, key=lambda reading: figures[reading])
     assert len(set(figures.values())) > 3, "the test would see a mix-up"
+
+
+scores = st.lists(
+    st.lists(st.floats(0.01, 1), min_size=1, max_size=8), min_size=1, max_size=4
+)
+
+
+@given(scores, st.sampled_from([0.5, 1.0, 2.0]))
+def test_the_threshold_has_the_highest_expected_f(
+    rows: list[list[float]], beta: float
+) -> None:
+    """Against trying to keep every number of best links, one after the other."""
+    chosen = choose_threshold([np.array([row]) for row in rows], beta)
+    ranked = sorted((score for row in rows for score in row), reverse=True)
+
+    def expected(kept: list[float]) -> float:
+        right, there = sum(kept), sum(ranked)
+        precision, recall = right / len(kept), right / there
+        return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+    best = max(expected(ranked[:number]) for number in range(1, len(ranked) + 1))
+    kept = [score for score in ranked if score > chosen - 1e-3]
+    assert expected(kept) >= best - 0.01
+    assert 0 < chosen < 1
+
+
+def test_more_recall_is_a_lower_threshold() -> None:
+    joint = [np.linspace(0, 1, 101)[None]]
+    precise, balanced, recall = (
+        choose_threshold(joint, beta) for beta in (0.5, 1.0, 2.0)
+    )
+    assert precise > balanced > recall
+    # F(t) = (1 - t²) / (3/2 - t) is highest where t² - 3t + 1 = 0.
+    assert balanced == pytest.approx((3 - 5**0.5) / 2, abs=0.02)
+
+
+def test_without_scores_the_threshold_is_a_half() -> None:
+    assert choose_threshold([np.zeros((3, 2))], 1.0) == 0.5
+    assert choose_threshold([np.zeros((0, 2))], 1.0) == 0.5
 
 
 @torch.no_grad()

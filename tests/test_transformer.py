@@ -158,19 +158,33 @@ def test_record_of_a_layer_is_that_item_of_records(norm: str) -> None:
         torch.testing.assert_close(alone.gram, record.gram, **CLOSE)
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @torch.no_grad()
-def test_records_are_of_the_forward_pass() -> None:
-    """The weights are those with which torch's layers attend in the forward pass."""
+def test_records_are_of_the_forward_pass(whole: bool) -> None:
+    """The weights are those with which torch's layers attend in the forward pass.
+
+    With the whole target in view, torch's layers have no causal mask.
+    """
     network = random_network(sizes(norm="post")).double()
     src, tgt = random_batch(LENGTHS)
     memory = network.encode(src)
     x = network.embed(tgt)
     causal = torch.ones(tgt.shape[1], tgt.shape[1]).triu(1).bool()
-    options = {"tgt_mask": causal, "memory_key_padding_mask": src.eq(PAD)}
-    for layer, record in zip(
-        torchs_own(network).decoder.layers, network.records(src, tgt), strict=True
-    ):
-        h = layer.self_attn(x, x, x, attn_mask=causal, need_weights=False)[0]
+    mask = None if whole else causal
+    options = {
+        "tgt_mask": mask,
+        "tgt_key_padding_mask": tgt.eq(PAD),
+        "memory_key_padding_mask": src.eq(PAD),
+    }
+    records = (
+        (network.record(src, tgt, layer, whole=True) for layer in range(3))
+        if whole
+        else network.records(src, tgt)
+    )
+    for layer, record in zip(torchs_own(network).decoder.layers, records, strict=True):
+        h = layer.self_attn(
+            x, x, x, attn_mask=mask, key_padding_mask=tgt.eq(PAD), need_weights=False
+        )[0]
         _, weights = layer.multihead_attn(
             layer.norm1(x + h),
             memory,

@@ -9,7 +9,12 @@ import typer
 
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, OUT, SRC, TGT
-from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
+from aligner.cli.outputs import (
+    check_inputs_are_kept,
+    open_files,
+    open_outputs,
+    output_paths,
+)
 from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
 LISTED_PROBLEMS = 20
 
+Preset = Literal["precise", "balanced", "recall"]
 Symmetrization = Literal[
     "intersection",
     "union",
@@ -41,9 +47,19 @@ def align(
     ],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="precise: few but safe links; recall: many; balanced: in between."
+        ),
+    ] = "balanced",
     symmetrize: Annotated[
-        Symmetrization, typer.Option(help="How both directions are joined.")
-    ] = "grow-diag-final-and",
+        Symmetrization,
+        typer.Option(
+            help="How both directions are joined: soft, by their scores; or by one of "
+            "Moses' rules."
+        ),
+    ] = "soft",
     direction: Annotated[
         Literal["both", "forward", "reverse"] | None,
         typer.Option(
@@ -62,25 +78,35 @@ def align(
         int | None, typer.Option(help="One head, from 1; default: all together.")
     ] = None,
     rows: Annotated[
-        Literal["awi", "awo"] | None,
+        Literal["awi", "awo", "full"] | None,
         typer.Option(
-            help="Read a target word where it is fed in (awi) or predicted (awo)."
+            help="Read a target word where it is fed in (awi), predicted (awo), or fed "
+            "in with the whole target in view (full)."
         ),
     ] = None,
     prior_weight: Annotated[
         float | None,
         typer.Option(
             help="What the statistical prior counts beside the attention, from 0 (not "
-            "at all) to 1 (alone); 0.7 by default, where the model has a prior."
+            "at all) to 1 (alone); 0.5 by default, where the model has a prior."
         ),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Write i-j:score, scores from 0 to 1.")
+        bool,
+        typer.Option(
+            "--scores", help="Write i-j:p, p about the probability that it is right."
+        ),
     ] = False,
+    sentence_scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write to this file how well each pair's sides fit, from 0 to 1."
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="With soft: what a link's joint score must exceed; 0.2 by default."
+            help="With soft: what a link's score must exceed; default: the preset's."
         ),
     ] = None,
     one_to_one: Annotated[
@@ -103,10 +129,9 @@ def align(
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import (
         PRIOR_WEIGHT,
-        SOFT_THRESHOLD,
         Aligner,
         LinkRule,
-        trained_direction,
+        stored_rule,
     )
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import read_bitext
@@ -114,20 +139,24 @@ def align(
 
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
-    if symmetrize != "soft" and (one_to_one or threshold is not None):
-        option = "--one-to-one" if one_to_one else "--threshold"
-        raise ConfigError(f"{option}: expected --symmetrize soft beside it")
+    if symmetrize != "soft":
+        _check_options_of_soft(preset, one_to_one, threshold)
     paths = output_paths(out, with_words=tokenize is not None)
-    check_inputs_are_kept(paths, src, tgt)
+    check_inputs_are_kept([*paths, *_given(sentence_scores)], src, tgt)
+    if sentence_scores in paths:
+        raise ConfigError(f"{sentence_scores}: expected --sentence-scores another file")
     loaded = load_model(model, resolve_device(device))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
+    stored = stored_rule(loaded, preset)
     rule = LinkRule(
-        direction or trained_direction(loaded),
+        direction or stored.direction,
         symmetrize,
-        SOFT_THRESHOLD if threshold is None else threshold,
+        stored.threshold if threshold is None else threshold,
         one_to_one,
     )
+    if rule.direction != "both" and preset != "balanced":
+        raise ConfigError(f"--preset {preset}: expected both directions")
     reading = _reading(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if prior_weight and loaded.prior is None:
@@ -135,8 +164,28 @@ def align(
     aligner = Aligner(loaded, reading, rule, max_length, weight)
     src_words, tgt_words = word_tokenizers(tokenize)
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    with open_outputs(paths) as outputs:
-        _write(aligner, pairs, outputs, scores)
+    with (
+        open_outputs(paths) as outputs,
+        open_files(_given(sentence_scores)) as score_files,
+    ):
+        _write(aligner, pairs, outputs, score_files, scores)
+
+
+def _given(path: Path | None) -> list[Path]:
+    return [] if path is None else [path]
+
+
+def _check_options_of_soft(
+    preset: Preset, one_to_one: bool, threshold: float | None
+) -> None:
+    given = {
+        "--one-to-one": one_to_one,
+        "--threshold": threshold is not None,
+        f"--preset {preset}": preset != "balanced",
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise ConfigError(f"{option}: expected --symmetrize soft beside it")
 
 
 def _was_tokenized(model: "TranslationModel") -> bool:
@@ -166,6 +215,7 @@ def _write(
     aligner: "Aligner",
     pairs: Iterable["WordPair"],
     outputs: list[TextIO],
+    score_files: list[TextIO],
     with_scores: bool,
 ) -> None:
     """Write a line for every pair; list the pairs that could not be aligned."""
@@ -182,6 +232,8 @@ def _write(
             texts = [format_pharaoh(aligned.links, scores), *map(" ".join, words)]
             for file, text in zip(outputs, texts, strict=False):
                 file.write(text + "\n")
+            for file in score_files:
+                file.write(f"{aligned.score:.4f}\n")
             if aligned.problem:
                 problems += 1
                 if problems <= LISTED_PROBLEMS:

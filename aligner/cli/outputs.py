@@ -36,6 +36,13 @@ def open_outputs(paths: list[Path]) -> Iterator[list[TextIO]]:
     if not paths:
         yield [sys.stdout]
         return
+    with open_files(paths) as files:
+        yield files
+
+
+@contextmanager
+def open_files(paths: list[Path]) -> Iterator[list[TextIO]]:
+    """Yield files to write to, which appear together and whole, or not at all."""
     # All files are closed before any takes its place: a full disk shows on closing.
     with ExitStack() as replaced, ExitStack() as opened:
         besides = [replaced.enter_context(replacing(path)) for path in paths]

@@ -14,8 +14,16 @@ from aligner.cli.console import say
 from aligner.cli.progress import TrainingProgress, clock
 from aligner.cli.training_text import TrainingFiles, WordPair, guide_links, read_text
 from aligner.errors import ConfigError, CorpusError
+from aligner.extraction.aligner import Aligner, LinkRule, trained_direction
 from aligner.extraction.forced_decoding import Reading, Segmented
-from aligner.extraction.selection import Choice, choose_by_agreement, choose_by_norm
+from aligner.extraction.selection import (
+    PRESETS,
+    Choice,
+    choose_by_agreement,
+    choose_by_norm,
+    choose_threshold,
+)
+from aligner.links.matching import combine
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import (
     CONFIG,
@@ -161,9 +169,10 @@ def _finish(
     out: Path,
 ) -> TranslationModel:
     """Choose what to read of the attention, measure BLEU, and note it all down."""
-    pairs = [Segmented.of(pair, model.subwords) for pair in valid[:CHOICE_PAIRS]]
-    choice = _choose(model, pairs, guided=files.guide != "none")
+    chosen_on = valid[:CHOICE_PAIRS]
+    choice = _choose(model, chosen_on, guided=files.guide != "none")
     _say_choice(choice)
+    thresholds = _choose_thresholds(model, chosen_on, choice.reading)
     bleu = {"tgt": _bleu(model, valid, "tgt")}
     if model.config.training.direction == "both":
         bleu["src"] = _bleu(model, valid, "src")
@@ -174,7 +183,7 @@ def _finish(
     meta = {
         "files": files.to_meta(),
         "seed": model.config.training.seed,
-        "alignment": choice.to_meta(),
+        "alignment": {**choice.to_meta(), "thresholds": thresholds},
         "data": {"pairs": len(train_text), "sha256": train_text.digest()},
         "training": {
             **asdict(state),
@@ -188,20 +197,39 @@ def _finish(
 
 
 def _choose(
-    model: TranslationModel, pairs: Sequence[Segmented], *, guided: bool
+    model: TranslationModel, valid: Sequence[WordPair], *, guided: bool
 ) -> Choice:
     config = model.config.training
+    pairs = [Segmented.of(pair, model.subwords) for pair in valid]
+    guided_layer = config.guide_layer - 1 if guided else None
     if config.direction == "both":
-        return choose_by_agreement(model.network, pairs)
-    if not guided:
+        return choose_by_agreement(model.network, pairs, guided_layer)
+    if guided_layer is None:
         return choose_by_norm(model.network, pairs)
     # The highest norm says which layer reads most, not which one was taught to align.
-    return Choice(Reading(config.guide_layer - 1, "awi"), "guided", {})
+    return Choice(Reading(guided_layer, "full"), "guided", {})
+
+
+def _choose_thresholds(
+    model: TranslationModel, valid: Sequence[WordPair], reading: Reading
+) -> dict[str, float]:
+    """Return the threshold of each preset; none for a model of one direction."""
+    aligner = Aligner(model, reading, LinkRule(trained_direction(model)))
+    joint = [
+        combine(forward, reverse)
+        for forward, reverse in aligner.word_scores(
+            [pair for pair in valid if not aligner.problem(pair)]
+        )
+        if forward is not None and reverse is not None
+    ]
+    if not joint:
+        return {}
+    return {name: choose_threshold(joint, beta) for name, beta in PRESETS.items()}
 
 
 def _say_choice(choice: Choice) -> None:
     if not choice.figures:
-        say(f"reading layer {choice.reading.layer + 1} AWI, which was guided")
+        say(f"reading layer {choice.reading.layer + 1}, which was guided")
     for reading, value in choice.figures.items():
         mark = "<- chosen" if reading == choice.reading else ""
         say(

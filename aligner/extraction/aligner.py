@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
@@ -30,12 +31,14 @@ from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 from aligner.text.words import lowered
 
 Direction = Literal["both", "forward", "reverse"]
+Preset = Literal["precise", "balanced", "recall"]
+JointScores = NDArray[np.float64]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
-SOFT_THRESHOLD = 0.2
-PRIOR_WEIGHT = 0.7  # of the prior, beside the attention
+SOFT_THRESHOLD = 0.45  # where the model stores none
+PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
 
 
 class PairScores(NamedTuple):
@@ -51,13 +54,19 @@ class PairScores(NamedTuple):
 
 
 class AlignedPair(NamedTuple):
-    """The links of a sentence pair, each with its score between 0 and 1.
+    """What was found of a sentence pair; all scores lie between 0 and 1.
 
-    `problem` says why a pair could not be aligned; it has no links then.
+    Attributes:
+        links: the links.
+        scores: for each link, about the probability that it is right.
+        score: for the pair, the mean over the words of both sides of what each word's
+            best link scores: low where the sides do not translate each other.
+        problem: why the pair could not be aligned; it has no links then.
     """
 
     links: Alignment
     scores: Mapping[Link, float]
+    score: float = 0.0
     problem: str = ""
 
 
@@ -68,8 +77,9 @@ class LinkRule:
     Attributes:
         direction: forward (each target word chooses), reverse (each source word
             chooses), or both.
-        symmetrize: how both directions' links are joined, a method of
-            `links.symmetrization`; or `soft`, which joins their scores instead.
+        symmetrize: how both directions are joined: `soft`, by their joint scores, of
+            which those above the threshold are links; or a method of
+            `links.symmetrization`, by their links.
         threshold: for `soft`, what a link's joint score must exceed.
         one_to_one: for `soft`, take the best one-to-one matching only.
 
@@ -78,7 +88,7 @@ class LinkRule:
     """
 
     direction: Direction = "both"
-    symmetrize: str = "grow-diag-final-and"
+    symmetrize: str = "soft"
     threshold: float = SOFT_THRESHOLD
     one_to_one: bool = False
 
@@ -94,26 +104,30 @@ class LinkRule:
     def links(self, scores: PairScores) -> AlignedPair:
         """Return the links that one sentence pair's word scores give.
 
-        A link's score is its share of its row's total, NULL's part counted; the mean
-        of both directions where there are two.
+        A link's score is its share of its row's total, NULL's part counted; where
+        there are two directions, the harmonic mean of both.
         """
         forward, reverse = scores
         if forward is not None and reverse is not None:
-            shares = row_shares(forward)[:, :-1].T + row_shares(reverse)[:, :-1]
-            shares /= 2
-            links = self._join(forward, reverse)
+            joint = combine(forward, reverse)  # (S, T)
+            links = self._join(joint, forward, reverse)
         elif forward is not None:
-            shares, links = row_shares(forward)[:, :-1].T, forward_links(forward)
+            joint, links = row_shares(forward)[:, :-1].T, forward_links(forward)
         elif reverse is not None:
-            shares, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
+            joint, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
         else:
             raise ValueError("no scores of either direction")
-        return AlignedPair(links, {link: float(shares[link]) for link in links})
+        best = [*joint.max(axis=0), *joint.max(axis=1)]
+        return AlignedPair(
+            links, {link: float(joint[link]) for link in links}, float(np.mean(best))
+        )
 
-    def _join(self, forward: WordScores, reverse: WordScores) -> Alignment:
+    def _join(
+        self, joint: JointScores, forward: WordScores, reverse: WordScores
+    ) -> Alignment:
         if self.symmetrize == "soft":
             choose = optimal_links if self.one_to_one else threshold_links
-            return choose(combine(forward, reverse), self.threshold)
+            return choose(joint, self.threshold)
         return symmetrize(
             forward_links(forward), reverse_links(reverse), self.symmetrize
         )
@@ -141,11 +155,12 @@ class Aligner:
             model: the translation model.
             reading: what is read of the attention; by default what was chosen when
                 the model was trained.
-            rule: how scores become links; by default both directions joined by
-                grow-diag-final-and, or forward if the model knows nothing else.
+            rule: how scores become links; by default the model's own, see
+                `stored_rule`.
             max_length: subwords on a side over which a pair is not aligned.
-            prior_weight: from 0, the attention alone, to 1, the prior alone; where
-                the model has no prior, the attention alone is used.
+            prior_weight: from 0, the attention alone, to 1, the prior alone; by
+                default their geometric mean. Where the model has no prior, the
+                attention alone is used.
 
         Raises:
             ConfigError: the model has no such layer, head or direction, or the weight
@@ -154,7 +169,7 @@ class Aligner:
         """
         self.model = model
         self.reading = reading or stored_reading(model)
-        self.rule = rule or LinkRule(direction=trained_direction(model))
+        self.rule = rule or stored_rule(model)
         self.max_length = max_length
         self.prior_weight = prior_weight if model.prior else 0.0
         self._check()
@@ -180,7 +195,7 @@ class Aligner:
             scores = iter(self.word_scores(good))
             for problem in problems:
                 if problem:
-                    yield AlignedPair(frozenset(), {}, problem)
+                    yield AlignedPair(frozenset(), {}, problem=problem)
                 else:
                     yield self.rule.links(next(scores))
 
@@ -277,6 +292,25 @@ def _chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
 def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:
     """Return the directions that a model was trained in."""
     return model.config.training.direction
+
+
+def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:
+    """Return how a model's scores become links by default.
+
+    Both directions joined, by the threshold that was chosen for a preset when the model
+    was trained; or forward alone, if the model knows nothing else.
+
+    Raises:
+        ModelError: the model's meta.json is damaged.
+    """
+    choice = model.meta.get("alignment", {})
+    try:
+        threshold = float(choice.get("thresholds", {}).get(preset, SOFT_THRESHOLD))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(
+            "meta.json: expected a number for each preset under `thresholds`"
+        ) from error
+    return LinkRule(trained_direction(model), threshold=threshold)
 
 
 def stored_reading(model: TranslationModel) -> Reading:

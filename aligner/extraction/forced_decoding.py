@@ -139,7 +139,8 @@ def read_word_scores(
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     device = next(network.parameters()).device
     for batch in forced_batches(pairs, tag, device):
-        record = network.record(batch.src, batch.tgt, reading.layer)
+        whole = reading.rows == "full"
+        record = network.record(batch.src, batch.tgt, reading.layer, whole=whole)
         scores = reading.word_scores(record, batch).cpu().numpy()
         for row, index in enumerate(batch.indices):
             written, read = pairs[index].size

@@ -1,10 +1,12 @@
-"""Which layer and which rows to read, chosen without gold alignments."""
+"""Which layer and rows to read, and which links to keep, chosen without gold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
 from aligner.links.alignment import Alignment, flip
@@ -12,6 +14,9 @@ from aligner.links.matching import forward_links
 from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+
+# How much recall counts beside precision, the β of F_β, by the name of a preset.
+PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,22 @@ class Choice:
         }
 
 
-def choose_by_agreement(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
+def choose_by_agreement(
+    network: Transformer, pairs: Sequence[Segmented], guided_layer: int | None = None
+) -> Choice:
     """Choose the layer and rows by which both directions agree best.
 
     Agreement is 2|A ∩ B| / (|A| + |B|) over the links of all pairs, where A are the
-    links that the target words choose and B those that the source words choose.
+    links that the target words choose and B those that the source words choose. A
+    layer that was guided is also read as it was guided, with the whole target in view.
     """
     readings = [
         Reading(layer, rows)
         for layer in range(len(network.decoder))
         for rows in ("awi", "awo")
     ]
+    if guided_layer is not None:
+        readings.append(Reading(guided_layer, "full"))
     forward = _links(network, pairs, TO_TGT, readings)
     turned = [pair.turned() for pair in pairs]
     reverse = _links(network, turned, TO_SRC, readings)
@@ -96,6 +106,31 @@ def agreement(forward: Iterable[Alignment], reverse: Iterable[Alignment]) -> flo
     return 2 * common / total if total else 0.0
 
 
+def choose_threshold(
+    combined: Iterable[NDArray[np.floating[Any]]], beta: float
+) -> float:
+    """Choose the threshold on joint scores for which F_β is expected to be highest.
+
+    Taking a score for the probability that its link is right, the links above a
+    threshold hold as many right ones as their scores sum up to, and there are as many
+    right ones in all as all scores sum up to. Nothing has to be known of the truth.
+
+    Args:
+        combined: each pair's joint scores, as `links.matching.combine` gives them.
+        beta: how much recall counts beside precision.
+    """
+    scores = np.sort(np.concatenate([np.ravel(one) for one in combined]))[::-1]
+    if not len(scores) or scores[0] <= 0:
+        return 0.5
+    right = np.cumsum(scores)
+    kept = np.arange(1, len(scores) + 1)
+    expected = (1 + beta**2) * right / (beta**2 * right[-1] + kept)
+    best = int(expected.argmax())
+    # Between the last score that is kept and the first that is not.
+    below = scores[best + 1] if best + 1 < len(scores) else 0.0
+    return round(float(scores[best] + below) / 2, 4)
+
+
 @torch.inference_mode()
 def _links(
     network: Transformer,
@@ -109,14 +144,16 @@ def _links(
         reading: [frozenset()] * len(pairs) for reading in readings
     }
     for batch in forced_batches(pairs, tag, device):
-        for layer, record in enumerate(network.records(batch.src, batch.tgt)):
-            for reading in readings:
-                if reading.layer != layer:
-                    continue
-                scores = reading.word_scores(record, batch).cpu().numpy()
-                for row, index in enumerate(batch.indices):
-                    written, read = pairs[index].size
-                    results[reading][index] = forward_links(
-                        scores[row, :written, : read + 1]
-                    )
+        records = list(network.records(batch.src, batch.tgt))
+        for reading in readings:
+            if reading.rows == "full":
+                record = network.record(batch.src, batch.tgt, reading.layer, whole=True)
+            else:
+                record = records[reading.layer]
+            scores = reading.word_scores(record, batch).cpu().numpy()
+            for row, index in enumerate(batch.indices):
+                written, read = pairs[index].size
+                results[reading][index] = forward_links(
+                    scores[row, :written, : read + 1]
+                )
     return results

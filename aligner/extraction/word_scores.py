@@ -9,17 +9,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Rows = Literal["awi", "awo"]
+Rows = Literal["awi", "awo", "full"]
 
 
 def target_rows(scores: Tensor, rows: Rows) -> Tensor:
     """Return the decoder's rows that speak for y_1 .. y_m, (B, m, S).
 
     The decoder is fed `tag y_1 .. y_m`, so `scores` is (B, m + 1, S). AWI, alignment
-    with the input, takes the row where y_t is fed in; AWO, with the output, the row
-    before, which predicts y_t.
+    with the input, takes the row where y_t is fed in, and so does `full`, where the
+    decoder sees the whole target; AWO, with the output, the row before, which predicts
+    y_t.
     """
-    return scores[:, 1:] if rows == "awi" else scores[:, :-1]
+    return scores[:, :-1] if rows == "awo" else scores[:, 1:]
 
 
 def word_scores(scores: Tensor, src_words: Tensor, tgt_words: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aligner.nmt.batching import Batch, Batches
 from aligner.nmt.norms import squared_layer_norms
-from aligner.nmt.transformer import PAD, Transformer
+from aligner.nmt.transformer import PAD, Transformer, source_mask
 
 LEAST_SHARE = 1e-6  # bounds what a single missed link costs
 TINY = 1e-12  # keeps the root's slope finite where nothing arrives
@@ -29,9 +29,13 @@ def guided_loss(
 
     The latter is a cross-entropy against the guide (B, T - 1, S). What is guided is
     the very thing that is extracted: the norms of one layer's summed vectors, where
-    target subwords are fed in (AWI), as shares of their row.
+    target subwords are fed in, as shares of their row. To align a word, what follows
+    it helps too, so the layer is guided in a second pass that sees the whole target
+    (Garg et al. 2019); translation is learnt in the first, which does not.
     """
-    states, record = network.watched(batch.src, batch.tgt, layer)
+    memory, mask = network.encode(batch.src), source_mask(batch.src)
+    states = network.decode(batch.tgt, memory, mask)
+    record = network.read(batch.tgt, memory, mask, layer, whole=True)
     norms = (squared_layer_norms(record)[:, 1:] + TINY).sqrt()  # (B, T - 1, S)
     shares = norms / norms.sum(dim=2, keepdim=True)
     missed = -(guide * (shares + LEAST_SHARE).log()).sum()
@@ -87,5 +91,6 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # On the CPU, AMX is what multiplies bfloat16 in hardware.
-    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+    return device.type == "cpu" and bool(
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    )

@@ -105,9 +105,19 @@ class DecoderLayer(nn.Module):
         self.around_cross = Residual(config)
         self.around_feed = Residual(config)
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
-        """Map the stream (B, T, D) on; `mask` (B, 1, 1, S) is true on real tokens."""
-        x = self._attend_self(x)
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        whole: Tensor | None = None,
+    ) -> Tensor:
+        """Map the stream (B, T, D) on; `mask` (B, 1, 1, S) is true on real tokens.
+
+        Each position sees those before it; with `whole`, true on the target's real
+        tokens (B, 1, 1, T), all of them.
+        """
+        x = self._attend_self(x, whole)
         h = self.around_cross.enter(x)
         x = self.around_cross.leave(x, self.cross_attention(h, memory, mask))
         return self._feed(x)
@@ -122,10 +132,14 @@ class DecoderLayer(nn.Module):
         return self._feed(self.around_cross.leave(x, out)), record
 
     def record_only(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        whole: Tensor | None = None,
     ) -> AttentionRecord:
         """Return what the cross-attention would do, and compute nothing after it."""
-        h = self.around_cross.enter(self._attend_self(x))
+        h = self.around_cross.enter(self._attend_self(x, whole))
         keys, values = self.cross_attention.keys_values(memory)
         weights = self.cross_attention.weights(h, keys, mask)
         return AttentionRecord(weights, self.cross_attention.gram(values))
@@ -151,10 +165,11 @@ class DecoderLayer(nn.Module):
         out = self.cross_attention.attend(h, cache.cross_keys, cache.cross_values, mask)
         return self._feed(self.around_cross.leave(x, out)), cache
 
-    def _attend_self(self, x: Tensor) -> Tensor:
+    def _attend_self(self, x: Tensor, whole: Tensor | None = None) -> Tensor:
         # Padding stands at the end, so the causal mask hides it from real tokens.
         h = self.around_self.enter(x)
-        return self.around_self.leave(x, self.self_attention(h, h, causal=True))
+        out = self.self_attention(h, h, whole, causal=whole is None)
+        return self.around_self.leave(x, out)
 
     def _feed(self, x: Tensor) -> Tensor:
         return self.around_feed.leave(x, self.feed_forward(self.around_feed.enter(x)))
@@ -213,21 +228,6 @@ class Transformer(nn.Module):
         """Return the scores of every subword, (..., V), for states (..., D)."""
         return nn.functional.linear(states, self.embedding.weight)
 
-    def watched(
-        self, src: Tensor, tgt: Tensor, layer: int
-    ) -> tuple[Tensor, AttentionRecord]:
-        """Return what `forward` does, and what one layer's cross-attention did.
-
-        The record carries gradients: training may guide it.
-        """
-        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
-        for decoder_layer in self.decoder_layers[:layer]:
-            x = decoder_layer(x, memory, mask)
-        x, record = self.decoder_layers[layer].record(x, memory, mask)
-        for decoder_layer in self.decoder_layers[layer + 1 :]:
-            x = decoder_layer(x, memory, mask)
-        return self.decoder_norm(x), record
-
     def records(self, src: Tensor, tgt: Tensor) -> Iterator[AttentionRecord]:
         """Yield what each decoder layer's cross-attention does, first layer first.
 
@@ -241,12 +241,31 @@ class Transformer(nn.Module):
             yield record
         yield last.record_only(x, memory, mask)
 
-    def record(self, src: Tensor, tgt: Tensor, layer: int) -> AttentionRecord:
-        """Return what the cross-attention of one layer (from 0) does."""
-        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
+    def record(
+        self, src: Tensor, tgt: Tensor, layer: int, *, whole: bool = False
+    ) -> AttentionRecord:
+        """Return what the cross-attention of one layer (from 0) does.
+
+        With `whole`, the decoder sees the whole target up to there, not only what
+        stands before a position: nothing is to be predicted from this.
+        """
+        return self.read(tgt, self.encode(src), source_mask(src), layer, whole=whole)
+
+    def read(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        layer: int,
+        *,
+        whole: bool,
+    ) -> AttentionRecord:
+        """Return what `record` does, for sources that are encoded already."""
+        x = self.embed(tgt)
+        seen = tgt.ne(PAD)[:, None, None, :] if whole else None
         for earlier in self.decoder_layers[:layer]:
-            x = earlier(x, memory, mask)
-        return self.decoder_layers[layer].record_only(x, memory, mask)
+            x = earlier(x, memory, mask, seen)
+        return self.decoder_layers[layer].record_only(x, memory, mask, seen)
 
     def start(self, memory: Tensor) -> list[LayerCache]:
         """Return the decoder's cache before the first target token."""

@@ -78,6 +78,11 @@ TRAIN = [
         f"{GUIDED} --guide auot",
         "--guide auot: expected auto, none, or an existing file",
     ),
+    (f"{GUIDED} --guide none --rounds 2", "--rounds 2: expected a --guide, got none"),
+    (
+        f"{GUIDED} --rounds 2 --direction forward",
+        "rounds need both directions, direction = 'forward' and rounds = 2",
+    ),
     (f"{GUIDED} --guide folder", "--guide folder: expected an existing file"),
     (f"{GUIDED} --guide links", "links: expected 2 lines, got 1"),
     (f"{GUIDED} --guide half", "half, line 2: got '3-'"),

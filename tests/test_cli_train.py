@@ -174,7 +174,7 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     # The guided layer is the one to read, whichever has the highest norm.
     alignment = json.loads((out / "meta.json").read_text())["alignment"]
-    assert (alignment["layer"], alignment["rows"]) == (1, "awi")
+    assert (alignment["layer"], alignment["rows"]) == (1, "full")
     reverse = run("align", out, *trained.text(), "--direction", "reverse")
     reverse.assert_clean_failure("trained forward only")
     forward = run("align", out, *trained.text())
@@ -183,7 +183,7 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     into_src = run("translate", out, "--into", "src", stdin=b"a\n")
     into_src.assert_clean_failure("trained forward only")
     other = run("train", "--out", out, "--resume", "--seed", "6")
-    other.assert_clean_failure("--resume: expected the --direction and --seed")
+    other.assert_clean_failure("--resume: expected the --direction, --seed and")
 
 
 # What guides the training
@@ -247,6 +247,22 @@ def test_without_a_guide_all_weights_start_at_random(
     assert guided.guide is not None
     assert len(guided.guide.links) == len(guided.train.bitext)
     assert not torch.equal(guided.network.embedding.weight, fresh["embedding.weight"])
+
+
+def test_a_second_round_is_guided_by_the_first(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    result = run(*trained.training(out), "--rounds", "2")
+    assert result.code == 0, result.err
+    pairs = json.loads((out / "meta.json").read_text())["data"]["pairs"]
+    assert result.err.count(f"next round: aligning {pairs} pairs") == 1
+    assert (out / "training" / "guide.safetensors").is_file()
+    assert "rounds = 2" in (out / "config.toml").read_text()
+    other = run("train", "--out", out, "--resume", "--rounds", "3")
+    other.assert_clean_failure(
+        "--resume: expected the --direction, --seed and --rounds"
+    )
 
 
 def test_lines_that_the_filters_drop_are_dropped_from_the_guide(

@@ -22,7 +22,11 @@ from aligner.nmt.config import TrainingConfig
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
 from aligner.nmt.training import (
+    GUIDE as GUIDE_FILE,
+)
+from aligner.nmt.training import (
     STATE,
+    Renewal,
     Report,
     Training,
     TrainingState,
@@ -54,6 +58,7 @@ def training_in(
     dropout: float = 0.3,
     bitext: EncodedBitext = TRAIN,
     guide: Guide | None = None,
+    renewal: Renewal | None = None,
 ) -> Training:
     torch.manual_seed(seed)
     network = Transformer(sizes(dropout=dropout, decoder_layers=1), 20)
@@ -65,6 +70,7 @@ def training_in(
         settings,
         directory,
         guide,
+        renewal,
     )
 
 
@@ -562,3 +568,98 @@ def test_the_reported_loss_is_per_subword(
 def test_a_fresh_state_is_unfinished() -> None:
     assert not TrainingState().is_finished()
     assert TrainingState(finished="13 updates").is_finished()
+
+
+# Rounds
+
+
+class Renewals:
+    """Hands out a new guide each time, and says what it was told about agreement."""
+
+    def __init__(self, agreements: list[float]) -> None:
+        self.agreements = agreements
+        self.calls = 0
+
+    def __call__(self) -> tuple[Guide, float]:
+        self.calls += 1
+        links = random_guide(TRAIN, seed=100 + self.calls).links
+        return GUIDE.with_links(links), self.agreements[self.calls - 1]
+
+
+def guides_used(training: Training, patch: pytest.MonkeyPatch) -> list[Any]:
+    """Note, for every batch, the links that guide it."""
+    used: list[Any] = []
+    original = Guide.attention
+
+    def attention(guide: Guide, examples: np.ndarray) -> Tensor:
+        used.append(guide.links)
+        return original(guide, examples)
+
+    patch.setattr(Guide, "attention", attention)
+    return used
+
+
+def test_rounds_are_of_equal_length_and_each_has_a_guide_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(rounds=3, max_updates=12)
+    renewals = Renewals([0.5, 0.6])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert (renewals.calls, state.round, state.agreement) == (2, 3, 0.6)
+    assert all(links is GUIDE.links for links in used[:4])
+    assert all(links is used[4] for links in used[4:8])
+    assert all(links is used[8] for links in used[8:])
+    assert len({id(links) for links in used}) == 3
+    assert len(used) == 12
+
+
+@pytest.mark.parametrize("second", [0.4, 0.5])
+def test_a_guide_that_would_not_help_is_not_taken(
+    tmp_path: Path, second: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the directions agree no better, the guide before stays to the end."""
+    settings = config(rounds=4, max_updates=12)
+    renewals = Renewals([0.5, second])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert (renewals.calls, state.round, state.agreement) == (2, 2, 0.5)
+    assert len({id(links) for links in used}) == 2
+    assert (state.updates, state.finished) == (12, "12 updates")
+
+
+def test_without_rounds_nothing_is_renewed(tmp_path: Path) -> None:
+    renewals = Renewals([])
+    training_in(tmp_path, config(), guide=GUIDE, renewal=renewals).run(quiet)
+    assert renewals.calls == 0
+    assert not (tmp_path / GUIDE_FILE).exists()
+
+
+@pytest.mark.usefixtures("report_every_update")
+@pytest.mark.parametrize("killed_at", [4, 7, 10])
+def test_resuming_goes_on_with_the_guide_of_its_round(
+    tmp_path: Path, killed_at: int
+) -> None:
+    settings = config(rounds=3, max_updates=12)
+    whole = training_in(
+        tmp_path / "whole", settings, guide=GUIDE, renewal=Renewals([0.5, 0.6])
+    )
+    whole.run(quiet)
+    renewals = Renewals([0.5, 0.6])
+
+    def cut(seed: int) -> Training:
+        return training_in(
+            tmp_path / "cut", settings, seed=seed, guide=GUIDE, renewal=renewals
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        cut(1).run(killer(killed_at))
+    # A round that is begun again finds what it found before.
+    resumed = cut(99)
+    resumed.resume()
+    renewals.calls = resumed.state.round - 1
+    resumed.run(quiet)
+    assert resumed.state.round == 3
+    assert_same_weights(weights(resumed), weights(whole))

@@ -53,6 +53,14 @@ def train(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Overrides the recipe's.")
     ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rounds of training, each guided by what the one before has found in "
+            "the training text. Overrides the recipe's.",
+        ),
+    ] = None,
     max_minutes: Annotated[
         float,
         typer.Option(
@@ -78,12 +86,16 @@ def train(
 
     if not max_minutes > 0:
         raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
-    changes: dict[str, Any] = {"direction": direction, "seed": seed}
+    if rounds is not None and rounds > 1 and guide == "none":
+        raise ConfigError(f"--rounds {rounds}: expected a --guide, got none")
+    changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
     if resume:
         files, recipe = TrainingFiles.of_run(out)
         if recipe.with_training(**changes) != recipe:
-            raise ConfigError("--resume: expected the --direction and --seed as before")
+            raise ConfigError(
+                "--resume: expected the --direction, --seed and --rounds as before"
+            )
         given = (
             _files(src, tgt, valid_src, valid_tgt, tokenize, guide) if src else files
         )

@@ -23,6 +23,7 @@ from aligner.extraction.selection import (
     choose_by_norm,
     choose_threshold,
 )
+from aligner.extraction.self_training import find_links
 from aligner.links.matching import combine
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import (
@@ -37,8 +38,9 @@ from aligner.nmt.checkpoint import (
 )
 from aligner.nmt.config import Config
 from aligner.nmt.guide import Guide
+from aligner.nmt.loss import computing
 from aligner.nmt.start import start_from_guide
-from aligner.nmt.training import STATE, Training, TrainingState
+from aligner.nmt.training import GUIDE, STATE, Renewal, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
 from aligner.prior.storage import load_prior, save_prior
@@ -79,10 +81,14 @@ def train_model(
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
     guide = None
+    pairs = [text.train[i] for i in fitting]
     if links is not None:
-        pairs = [text.train[i] for i in fitting]
         guide = Guide.of(pairs, [links[i] for i in fitting], subwords)
         start_from_guide(network, train_text, guide, config.training.guide_layer - 1)
+    renewal = None
+    if guide is not None and config.training.rounds > 1:
+        model = TranslationModel(config, subwords, network, {}, prior)
+        renewal = _renewal(model, guide, pairs)
     direction, budget = config.training.direction, config.training.batch_tokens
     training = Training(
         network,
@@ -91,6 +97,7 @@ def train_model(
         config.training,
         out,
         guide,
+        renewal,
     )
     if resume and (out / STATE).is_file():
         training.resume()
@@ -114,6 +121,26 @@ def train_model(
     load_weights(out, network)
     model = TranslationModel(config, subwords, network.eval(), {}, prior)
     return _finish(model, valid, state, files, train_text, out)
+
+
+def _renewal(
+    model: TranslationModel, guide: Guide, pairs: Sequence[WordPair]
+) -> Renewal:
+    """Return what finds, in the training text, the links that guide the next round."""
+    config = model.config.training
+    aligner = Aligner(model, Reading(config.guide_layer - 1, "full"), LinkRule())
+
+    def renew() -> tuple[Guide, float]:
+        started = time.monotonic()
+        say(f"next round: aligning {len(pairs)} pairs to be guided by")
+        device = next(model.network.parameters()).device
+        with computing(config.precision, device):
+            links, agreed = find_links(aligner, pairs)
+        seconds = time.monotonic() - started
+        say(f"aligned in {clock(seconds)}; the directions agree by {agreed:.3f}")
+        return guide.with_links(links), agreed
+
+    return renew
 
 
 def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
@@ -153,7 +180,16 @@ def _start_directory(
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
-    for stale in (STATE, CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models):
+    for stale in (
+        STATE,
+        GUIDE,
+        CONFIG,
+        META,
+        WEIGHTS,
+        PRIOR,
+        "log.jsonl",
+        *subword_models,
+    ):
         (out / stale).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     save_meta(out, {"files": files.to_meta()})

@@ -80,6 +80,7 @@ class TrainingConfig(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     guide_layer: int = Field(1, ge=1)  # the decoder layer that a guide trains
     guide_weight: float = Field(1.0, ge=0)  # of its loss beside translation's
+    rounds: int = Field(1, ge=1)  # of guidance, each by what the last one has found
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping
     max_epochs: int = Field(100, ge=1)
     max_updates: int = Field(1_000_000, ge=1)
@@ -107,6 +108,15 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rounds_have_both_directions(self) -> "Config":
+        if self.training.rounds > 1 and self.training.direction != "both":
+            raise ValueError(
+                f"rounds need both directions, got direction = "
+                f"{self.training.direction!r} and rounds = {self.training.rounds}"
+            )
+        return self
+
     def to_toml(self) -> str:
         """Return the configuration as TOML that `read_config` reads back equal."""
         lines = [f"# Written by aligner {aligner.__version__}."]
@@ -117,9 +127,16 @@ class Config(Section):
         return "\n".join(lines) + "\n"
 
     def with_training(self, **changes: Any) -> "Config":
-        """Return a copy with some of the `[training]` values replaced."""
+        """Return a copy with some of the `[training]` values replaced.
+
+        Raises:
+            ConfigError: the values do not fit the rest.
+        """
         training = self.training.model_dump() | changes
-        return Config.model_validate(self.model_dump() | {"training": training})
+        try:
+            return Config.model_validate(self.model_dump() | {"training": training})
+        except ValidationError as error:
+            raise ConfigError(_first_problem(error)) from error
 
 
 def read_config(recipe: str | Path) -> Config:
@@ -186,7 +203,7 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key!r}; the nearest known one is {guess[0]!r}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"[{key}] {message}"
+        return f"[{key}] {message}" if key else message
     return f"{key}: {message}, got {problem['input']!r}"
 
 

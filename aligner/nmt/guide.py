@@ -7,15 +7,20 @@ word without links is guided to EOS, which stands for NULL.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
+from aligner.errors import ModelError
 from aligner.nmt.batching import EncodedText
 from aligner.prior.agreement import SoftLinks
+from aligner.text.output import replacing
 from aligner.text.subwords import Subwords
 
 
@@ -46,6 +51,42 @@ class Guide:
             EncodedText.gather(subwords.encode(tgt, "tgt")[1] for _, tgt in pairs),
             links,
         )
+
+    def with_links(self, links: Sequence[SoftLinks]) -> "Guide":
+        """Return a guide with other links for the same text."""
+        return replace(self, links=links)
+
+    def save(self, path: Path) -> None:
+        """Write the links to a file, whole or not at all."""
+        arrays = {
+            "ends": np.cumsum([len(one.src) for one in self.links], dtype=np.int64),
+            "src": np.concatenate([one.src for one in self.links]),
+            "tgt": np.concatenate([one.tgt for one in self.links]),
+            "probability": np.concatenate([one.probability for one in self.links]),
+        }
+        with replacing(path) as beside:
+            beside.write_bytes(save(arrays))
+
+    def load(self, path: Path) -> "Guide":
+        """Return a guide with the links that `save` wrote for the same text.
+
+        Raises:
+            ModelError: the file is damaged, or its links are another text's.
+        """
+        try:
+            arrays = load_file(path)
+            ends = arrays["ends"][:-1]
+            parts = [
+                np.split(arrays[part], ends) for part in ("src", "tgt", "probability")
+            ]
+        except (OSError, SafetensorError, KeyError) as error:
+            raise ModelError(f"{path}: damaged guide: {error}") from error
+        if len(parts[0]) != len(self.links):
+            raise ModelError(
+                f"{path}: expected links for {len(self.links)} pairs, "
+                f"got {len(parts[0])}"
+            )
+        return self.with_links(list(map(SoftLinks, *parts)))
 
     def attention(self, examples: NDArray[np.int64]) -> Tensor:
         """Return where each target subword should look, (B, T - 1, S), float32.

@@ -27,6 +27,7 @@ from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
 
 STATE = Path("training") / "state.pt"
+GUIDE = Path("training") / "guide.safetensors"
 REPORT_SECONDS = 2.0
 SAVE_SECONDS = 300.0
 OUT_OF_TIME = "out of time"
@@ -43,6 +44,8 @@ class TrainingState:
         best_loss: the lowest validation loss, in nats per target subword.
         best_update: the update that reached it.
         bad_validations: validations since then.
+        round: which guide is in use, from 1; see `Renewal`.
+        agreement: how far both directions agreed when it was last renewed.
         seconds: training time, over all runs.
         finished: why the training ended; empty while it has not.
     """
@@ -53,6 +56,8 @@ class TrainingState:
     best_loss: float = math.inf
     best_update: int = 0
     bad_validations: int = 0
+    round: int = 1
+    agreement: float = 0.0
     seconds: float = 0.0
     finished: str = ""
 
@@ -78,6 +83,9 @@ class Report:
 
 
 Listener = Callable[[Report], None]
+# What the network itself finds in the training text by now, for the next round, and how
+# far both directions agree about it.
+Renewal = Callable[[], tuple[Guide, float]]
 
 
 def learning_rate(update: int, config: TrainingConfig) -> float:
@@ -97,10 +105,13 @@ class Training:
         config: TrainingConfig,
         directory: Path,
         guide: Guide | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
-        With a guide, one layer's attention is trained towards it.
+        With a guide, one layer's attention is trained towards it. With a renewal too,
+        the guide is renewed between rounds of equal length, until the directions agree
+        no better than before.
         """
         self.network = network
         self.train = train
@@ -108,6 +119,7 @@ class Training:
         self.config = config
         self.directory = directory
         self.guide = guide
+        self.renewal = renewal
         self.device = next(network.parameters()).device
         self.state = TrainingState()
         self.optimizer = torch.optim.AdamW(
@@ -132,6 +144,8 @@ class Training:
             loss, subwords = self._update(batches)
             meter.count(loss, subwords)
             self._look_for_limits(meter)
+            if self._round_is_over(meter):
+                self._renew(meter)
             validating = state.updates % config.validate_every == 0
             if validating or state.is_finished():
                 self._validate(meter)
@@ -193,6 +207,31 @@ class Training:
         elif meter.out_of_time():
             state.finished = OUT_OF_TIME
 
+    def _round_is_over(self, meter: "Meter") -> bool:
+        state, rounds = self.state, self.config.rounds
+        going_on = self.renewal is not None and not state.is_finished()
+        return (
+            going_on
+            and state.round < rounds
+            and (meter.share() >= state.round / rounds)
+        )
+
+    def _renew(self, meter: "Meter") -> None:
+        """Begin the next round; or stay with the guide if another would not help."""
+        assert self.renewal is not None
+        state = self.state
+        self.network.eval()
+        guide, agreement = self.renewal()
+        self.network.train()
+        if agreement > state.agreement:
+            self.guide, state.agreement = guide, agreement
+            guide.save(self.directory / GUIDE)
+            state.round += 1
+        else:
+            self.renewal = None
+        self.save()
+        meter.restart()
+
     def _validate(self, meter: "Meter") -> None:
         state = self.state
         loss = validation_loss(
@@ -251,6 +290,8 @@ class Training:
         if state.finished == OUT_OF_TIME:
             state.finished = ""
         self.state = state
+        if state.round > 1 and self.guide is not None:
+            self.guide = self.guide.load(self.directory / GUIDE)
         torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)
@@ -290,11 +331,9 @@ class Meter:
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""
         state, config = self.training.state, self.training.config
-        passes = state.epoch + state.batch / self.batches_per_epoch
         elapsed = max(time.monotonic() - self.reported, 1e-9)
         seconds = self.seconds()
-        of_time = (seconds - self.seconds_before) / self.max_seconds
-        of_steps = max(state.updates / config.max_updates, passes / config.max_epochs)
+        of_time, of_steps = self._of_time(), self._of_steps()
         seconds_left = min(
             self.max_seconds * (1 - of_time) if of_time else math.inf,
             seconds * (1 - of_steps) / max(of_steps, 1e-9),
@@ -303,16 +342,33 @@ class Meter:
             Report(
                 kind=kind,
                 updates=state.updates,
-                epoch=round(passes, 3),
+                epoch=round(self._passes(), 3),
                 loss=loss,
                 perplexity=math.exp(min(loss, 100)),
                 learning_rate=learning_rate(state.updates, config),
                 tokens_per_second=self.subwords / elapsed,
                 seconds=seconds,
-                share=min(1.0, max(of_steps, of_time)),
+                share=self.share(),
                 seconds_left=max(0.0, seconds_left),
             )
         )
+
+    def share(self) -> float:
+        """Return the share of the way to the nearest limit, from 0 to 1."""
+        return min(1.0, max(self._of_steps(), self._of_time()))
+
+    def _passes(self) -> float:
+        state = self.training.state
+        return state.epoch + state.batch / self.batches_per_epoch
+
+    def _of_steps(self) -> float:
+        state, config = self.training.state, self.training.config
+        return max(
+            state.updates / config.max_updates, self._passes() / config.max_epochs
+        )
+
+    def _of_time(self) -> float:
+        return (time.monotonic() - self.started) / self.max_seconds
 
     def seconds(self) -> float:
         """Return the training time so far, over all runs."""

@@ -1,0 +1,76 @@
+"""What a model finds in its training text: against loops over single words."""
+
+import math
+
+import numpy as np
+import pytest
+from small_models import WORDS, random_model
+
+from aligner.extraction import self_training
+from aligner.extraction.aligner import Aligner, LinkRule, WordPair
+from aligner.extraction.forced_decoding import Reading
+from aligner.extraction.self_training import find_links
+from aligner.prior.agreement import LEAST_PROBABILITY
+
+
+def word_pairs(count: int) -> list[WordPair]:
+    rng = np.random.default_rng(6)
+
+    def words() -> list[str]:
+        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(1, 13))]
+
+    return [(words(), words()) for _ in range(count)]
+
+
+def naive_links(
+    aligner: Aligner, pair: WordPair
+) -> tuple[dict[tuple[int, int], float], set[object], set[object]]:
+    """Return the likely links, and what either direction chooses."""
+    (scores,) = aligner.word_scores([pair])
+    forward, reverse = scores.forward, scores.reverse
+    assert forward is not None
+    assert reverse is not None
+    links = {}
+    for s in range(len(pair[0])):
+        for t in range(len(pair[1])):
+            one = forward[t, s] / forward[t].sum()
+            other = reverse[s, t] / reverse[s].sum()
+            if math.sqrt(one * other) > LEAST_PROBABILITY:
+                links[s, t] = math.sqrt(one * other)
+    a = {(int(row.argmax()), t) for t, row in enumerate(forward)}
+    b = {(s, int(row.argmax())) for s, row in enumerate(reverse)}
+    real = range(len(pair[0])), range(len(pair[1]))
+    a, b = ({(s, t) for s, t in x if s in real[0] and t in real[1]} for x in (a, b))
+    return links, a, b
+
+
+@pytest.mark.parametrize("chunk", [3, 1000])
+def test_equals_the_loop(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_training, "CHUNK_PAIRS", chunk)
+    pairs = word_pairs(10)
+    aligner = Aligner(random_model(), Reading(0, "full"))
+    found, agreed = find_links(aligner, pairs)
+    common = total = 0
+    for pair, links in zip(pairs, found, strict=True):
+        expected, a, b = naive_links(aligner, pair)
+        places = list(zip(links.src.tolist(), links.tgt.tolist(), strict=True))
+        assert dict(zip(places, links.probability, strict=True)) == pytest.approx(
+            expected, rel=1e-4
+        )
+        common, total = common + len(a & b), total + len(a) + len(b)
+    assert agreed == 2 * common / total
+    assert any(len(links.src) > 1 for links in found)
+
+
+def test_a_pair_that_cannot_be_aligned_has_no_links() -> None:
+    pairs = word_pairs(4)
+    pairs[1] = (["mill"], [])
+    pairs[3] = (["mill"] * 400, ["mill"])
+    found, _ = find_links(Aligner(random_model()), pairs)
+    assert [len(links.src) > 0 for links in found] == [True, False, True, False]
+
+
+def test_one_direction_is_not_enough() -> None:
+    aligner = Aligner(random_model(), rule=LinkRule("forward"))
+    with pytest.raises(ValueError, match="both directions"):
+        find_links(aligner, word_pairs(1))

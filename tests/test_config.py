@@ -137,7 +137,7 @@ def test_with_training_replaces_and_validates() -> None:
     config = Config().with_training(seed=7)
     assert config.training.seed == 7
     assert config.transformer == Config().transformer
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match=r"^training\.seed: "):
         Config().with_training(seed=-1)
     with pytest.raises(ValidationError):
         config.training.seed = 8

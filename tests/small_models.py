@@ -11,7 +11,7 @@ from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import Config, TransformerConfig
 from aligner.nmt.guide import Guide
 from aligner.nmt.transformer import PAD, Transformer
-from aligner.prior.agreement import SoftLinks
+from aligner.prior.prior import SoftLinks
 from aligner.text.subwords import EOS, SPECIALS, Subwords
 
 TEXT = "the house is small and we saw seven small houses near that old mill"

@@ -9,15 +9,11 @@ import pytest
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
 from aligner.prior import agreement, estimation
-from aligner.prior.agreement import (
-    DIAGONAL,
-    NO_LINKS,
-    NULL,
-    Prior,
-    SoftLinks,
-)
+from aligner.prior import prior as prior_module
+from aligner.prior.agreement import DIAGONAL, NULL, AgreementModel
 from aligner.prior.cooccurrence import CellBatch, gather_word_pairs
-from aligner.prior.estimation import estimate
+from aligner.prior.estimation import estimate_agreement
+from aligner.prior.prior import NO_LINKS, Prior, SoftLinks, estimate
 from aligner.text.sample import SamplePair, sample_corpus
 
 Pair = tuple[list[str], list[str]]
@@ -99,19 +95,19 @@ def test_lexical_iterations_equal_the_loops(
 ) -> None:
     monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", iterations)
     monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
-    prior, _ = estimate(SMALL)
+    model = estimate_agreement(*gather_word_pairs(SMALL))
     links, nulls = naive_iterations(SMALL, iterations)
-    assert len(prior.links) == len(links) + 1
-    assert expected_links(prior) == pytest.approx(links, rel=1e-3, abs=1e-5)
+    assert len(model.links) == len(links) + 1
+    assert expected_links(model) == pytest.approx(links, rel=1e-3, abs=1e-5)
     for direction, words, null in (
-        (prior.forward, prior.pairs.tgt_words, nulls[0]),
-        (prior.reverse, prior.pairs.src_words, nulls[1]),
+        (model.forward, model.pairs.tgt_words, nulls[0]),
+        (model.reverse, model.pairs.src_words, nulls[1]),
     ):
         found = dict(zip(words, direction.null.tolist(), strict=True))
         assert found == pytest.approx(null, rel=1e-4)
     for direction, words, side in (
-        (prior.forward, prior.pairs.src_words, 0),
-        (prior.reverse, prior.pairs.tgt_words, 1),
+        (model.forward, model.pairs.src_words, 0),
+        (model.reverse, model.pairs.tgt_words, 1),
     ):
         totals: dict[str, float] = defaultdict(float)
         for pair, n in links.items():
@@ -120,12 +116,12 @@ def test_lexical_iterations_equal_the_loops(
         assert found == pytest.approx(totals, rel=1e-3)
 
 
-def expected_links(prior: Prior) -> Table:
-    src, tgt = list(prior.pairs.src_words), list(prior.pairs.tgt_words)
+def expected_links(model: AgreementModel) -> Table:
+    src, tgt = list(model.pairs.src_words), list(model.pairs.tgt_words)
     return {
         (src[s], tgt[t]): float(n)
         for s, t, n in zip(
-            prior.pairs.src[1:], prior.pairs.tgt[1:], prior.links[1:], strict=True
+            model.pairs.src[1:], model.pairs.tgt[1:], model.links[1:], strict=True
         )
     }
 
@@ -182,22 +178,67 @@ def test_evidence_from_elsewhere_stays() -> None:
 def test_the_iterations_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every later iteration with word order is given what the one before counted."""
     given: list[object] = []
-    posteriors = Prior.posteriors
+    posteriors = AgreementModel.posteriors
 
-    def watched(self: Prior, batch: CellBatch, **options: object) -> object:
+    def watched(self: AgreementModel, batch: CellBatch, **options: object) -> object:
         given.append(options.get("own"))
         found = posteriors(self, batch, **options)  # type: ignore[arg-type]
         counted.append(found[0].links * found[1].links.transpose(0, 2, 1))
         return found
 
     counted: list[np.ndarray] = []
-    monkeypatch.setattr(Prior, "posteriors", watched)
-    estimate(SMALL)
+    monkeypatch.setattr(AgreementModel, "posteriors", watched)
+    estimate_agreement(*gather_word_pairs(SMALL))
     lexical, with_order = estimation.LEXICAL_ITERATIONS, estimation.HMM_ITERATIONS
-    assert len(given) == lexical + with_order + 1
+    assert len(given) == lexical + with_order
     assert given[: lexical + 1] == [None] * (lexical + 1)
     for iteration in range(lexical + 1, lexical + with_order):
         np.testing.assert_array_equal(given[iteration], counted[iteration - 1])
+
+
+# Words and their beginnings, together
+
+
+def test_stems_are_beginnings_in_lower_case() -> None:
+    prior, _ = estimate([(["Voting", "votes"], ["ABSTIMMUNG", "ab"])] * 2)
+    assert set(prior.stems.pairs.src_words) == {"voting", "votes"}
+    assert set(prior.stems.pairs.tgt_words) == {"abstim", "ab"}
+    assert set(prior.words.pairs.tgt_words) == {"ABSTIMMUNG", "ab"}
+
+
+def test_both_are_joined_by_the_mean() -> None:
+    """Cell by cell, against both models on their own; NULL has the rest."""
+    prior, _ = estimate([(pair.src, pair.tgt) for pair in sample_corpus(60)])
+    new = [(pair.src, pair.tgt) for pair in sample_corpus(8, seed=2)]
+    for pair, scores in zip(new, prior.word_scores(new), strict=True):
+        stemmed = tuple([w.lower()[:6] for w in words] for words in pair)
+        (words,) = prior.words.batches([pair])
+        (stems,) = prior.stems.batches([stemmed])
+        for side in (0, 1):
+            one = prior.words.posteriors(words)[side].links[0]
+            other = prior.stems.posteriors(stems)[side].links[0]
+            for place in range(len(one)):
+                row = [
+                    (a + b) / 2 for a, b in zip(one[place], other[place], strict=True)
+                ]
+                assert scores[side][place] == pytest.approx(
+                    [*row, 1 - sum(row)], abs=1e-5
+                )
+
+
+def test_endings_seen_once_are_learnt_from_each_other() -> None:
+    """Each form of the verb occurs once, among text in which nothing else is new."""
+    forms = ["parler", "parlera", "parlerait", "parleront", "parlerons"]
+    pairs = [([f"n{i}", "speak"], [f"m{i}", form]) for i, form in enumerate(forms)]
+    for i in range(5):
+        pairs += [([f"n{i}", f"n{j}"], [f"m{i}", f"m{j}"]) for j in range(5)] * 4
+    prior, links = estimate(pairs)
+    for found in links[: len(forms)]:
+        places = zip(found.src.tolist(), found.tgt.tolist(), strict=True)
+        assert set(places) == {(0, 0), (1, 1)}
+    (batch,) = prior.words.batches(pairs[:1])
+    by_words_alone, _ = prior.words.posteriors(batch)
+    assert by_words_alone.links[0, 1, 1] < 0.1
 
 
 # Whole estimates
@@ -253,7 +294,7 @@ def test_links_are_probabilities_within_their_sentences(
         assert (found.src < len(pair.src)).all()
         assert (found.tgt >= 0).all()
         assert (found.tgt < len(pair.tgt)).all()
-        assert (found.probability > agreement.LEAST_PROBABILITY).all()
+        assert (found.probability > prior_module.LEAST_PROBABILITY).all()
         assert (found.probability <= 1 + 1e-5).all()
 
 
@@ -322,10 +363,11 @@ def test_the_listener_is_told_of_every_pass() -> None:
 def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(estimation, "MAX_PAIRS", 50)
+    monkeypatch.setattr(prior_module, "MAX_PAIRS", 50)
     pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
     prior, links = estimate(pairs)
     part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
-    assert prior.pairs.src_words == part.pairs.src_words
+    assert prior.words.pairs.src_words == part.words.pairs.src_words
+    assert prior.stems.pairs.src_words == part.stems.pairs.src_words
     assert len(links) == 99
     assert all(len(found.src) for found in links)

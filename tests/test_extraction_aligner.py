@@ -31,7 +31,7 @@ from aligner.nmt.checkpoint import (
     save_recipe,
     save_weights,
 )
-from aligner.prior.estimation import estimate
+from aligner.prior.prior import estimate
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 RULES = [

@@ -10,7 +10,7 @@ from small_models import WORDS, random_model
 from aligner.errors import ModelError
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.guide import Guide
-from aligner.prior.agreement import NO_LINKS, SoftLinks
+from aligner.prior.prior import NO_LINKS, SoftLinks
 
 Pair = tuple[list[str], list[str]]
 SUBWORDS = random_model().subwords

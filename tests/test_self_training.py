@@ -10,7 +10,7 @@ from aligner.extraction import self_training
 from aligner.extraction.aligner import Aligner, LinkRule, WordPair
 from aligner.extraction.forced_decoding import Reading
 from aligner.extraction.self_training import find_links
-from aligner.prior.agreement import LEAST_PROBABILITY
+from aligner.prior.prior import LEAST_PROBABILITY
 
 
 def word_pairs(count: int) -> list[WordPair]:

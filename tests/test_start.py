@@ -21,8 +21,7 @@ from aligner.nmt.start import (
     truncated_svd,
 )
 from aligner.nmt.transformer import Transformer
-from aligner.prior.agreement import NO_LINKS, SoftLinks
-from aligner.prior.estimation import estimate
+from aligner.prior.prior import NO_LINKS, SoftLinks, estimate
 from aligner.text.sample import sample_corpus
 from aligner.text.subwords import TO_SRC, TO_TGT, Subwords
 

@@ -13,7 +13,7 @@ from aligner.cli.progress import PassProgress
 from aligner.errors import CorpusError
 
 if TYPE_CHECKING:
-    from aligner.prior.agreement import SoftLinks
+    from aligner.prior.prior import SoftLinks
 
 
 def prior(
@@ -38,8 +38,7 @@ def prior(
     It is what guides `aligner train` by default: a pair of hidden Markov models
     trained to agree. Nothing is stored.
     """
-    from aligner.prior.agreement import NO_LINKS
-    from aligner.prior.estimation import estimate
+    from aligner.prior.prior import NO_LINKS, estimate
     from aligner.text.bitext import read_bitext
     from aligner.text.words import split_words
 

@@ -14,7 +14,7 @@ from aligner.extraction.aligner import Aligner, PairScores, WordPair
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import flip
 from aligner.links.matching import best_links, row_shares
-from aligner.prior.agreement import LEAST_PROBABILITY, NO_LINKS, SoftLinks
+from aligner.prior.prior import LEAST_PROBABILITY, NO_LINKS, SoftLinks
 
 CHUNK_PAIRS = 2048
 

@@ -23,7 +23,7 @@ import aligner
 from aligner.errors import ConfigError, ModelError
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.transformer import Transformer
-from aligner.prior.agreement import Prior
+from aligner.prior.prior import Prior
 from aligner.prior.storage import load_prior
 from aligner.text.output import replacing, write_whole
 from aligner.text.subwords import Subwords

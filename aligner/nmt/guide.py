@@ -19,7 +19,7 @@ from torch import Tensor
 
 from aligner.errors import ModelError
 from aligner.nmt.batching import EncodedText
-from aligner.prior.agreement import SoftLinks
+from aligner.prior.prior import SoftLinks
 from aligner.text.output import replacing
 from aligner.text.subwords import Subwords
 

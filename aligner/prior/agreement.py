@@ -8,7 +8,7 @@ too. Where the order of words does not count yet, they are IBM models 1 (Brown e
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,27 +31,6 @@ NULL = 0.1  # the probability that NULL emits a word
 DIAGONAL = 4.0  # how strongly the first iterations pull to the diagonal
 NEVER_SEEN = np.float32(1e-6)  # the least probability of any pair of words
 LEAST_TOTAL = np.float32(1e-3)
-LEAST_PROBABILITY = 0.02  # of the links that are reported
-
-
-class SoftLinks(NamedTuple):
-    """The likely links of a sentence pair.
-
-    Attributes:
-        src: source words.
-        tgt: target words.
-        probability: the geometric mean of both directions' posteriors.
-    """
-
-    src: NDArray[np.int32]
-    tgt: NDArray[np.int32]
-    probability: Floats
-
-
-NO_LINKS = SoftLinks(
-    np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
-)
-NO_SCORES = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -99,7 +78,7 @@ def _by_word(values: Floats, words: Ints) -> Floats:
 
 
 @dataclass(frozen=True)
-class Prior:
+class AgreementModel:
     """Both directions, and the word pairs that they know.
 
     Attributes:
@@ -137,44 +116,13 @@ class Prior:
             )
         return _diagonal_posteriors(forward), _diagonal_posteriors(reverse)
 
-    def align(self, pairs: Sequence[tuple[Words, Words]]) -> list[SoftLinks]:
-        """Return the likely links of sentence pairs, of this text or of another."""
-        results = [NO_LINKS] * len(pairs)
-        for batch in self._batches(pairs):
-            collect(batch, *self.posteriors(batch), results)
-        return results
-
-    def word_scores(
-        self, pairs: Sequence[tuple[Words, Words]]
-    ) -> list[tuple[Floats, Floats]]:
-        """Return both directions' posteriors of sentence pairs without empty sides.
-
-        Forward (target words, source words + 1) and reverse (source words, target
-        words + 1), NULL last; every row sums to 1.
-        """
-        results: list[tuple[Floats, Floats]] = [(NO_SCORES, NO_SCORES)] * len(pairs)
-        for batch in self._batches(pairs):
-            forward, reverse = (_with_null(one) for one in self.posteriors(batch))
-            for row, index in enumerate(batch.indices):
-                src, tgt = map(len, pairs[index])
-                results[index] = (
-                    np.delete(forward[row, :tgt], np.s_[src:-1], axis=1),
-                    np.delete(reverse[row, :src], np.s_[tgt:-1], axis=1),
-                )
-        return results
-
-    def _batches(self, pairs: Sequence[tuple[Words, Words]]) -> Iterator[CellBatch]:
+    def batches(self, pairs: Sequence[tuple[Words, Words]]) -> Iterator[CellBatch]:
+        """Lay out sentence pairs of any text; pairs with an empty side are left out."""
         src_numbers, tgt_numbers = self.pairs.src_words, self.pairs.tgt_words
         src = [_known_words(pair[0], src_numbers) for pair in pairs]
         tgt = [_known_words(pair[1], tgt_numbers) for pair in pairs]
         for indices, s, t in padded_batches(src, tgt):
             yield CellBatch(indices, s, t, self.pairs.look_up(s, t))
-
-
-def _with_null(posteriors: Posteriors) -> Floats:
-    links = posteriors.links
-    null = np.maximum(1 - links.sum(axis=2, keepdims=True), 0)
-    return np.concatenate([links, null], axis=2)
 
 
 def _known_words(words: Words, numbers: dict[str, int]) -> Ints:
@@ -196,21 +144,3 @@ def _diagonal_posteriors(emissions: Emissions) -> Posteriors:
     nothing = emissions.null * np.float32(NULL)
     links /= np.maximum(links.sum(axis=2) + nothing, hmm.TINY)[:, :, None]
     return Posteriors(links, np.zeros(2 * hmm.MAX_JUMP + 1))
-
-
-def collect(
-    batch: CellBatch, forward: Posteriors, reverse: Posteriors, results: list[SoftLinks]
-) -> None:
-    """Put the likely links of a batch's pairs into their places in `results`."""
-    joint = np.sqrt(forward.links * reverse.links.transpose(0, 2, 1))  # (B, T, S)
-    rows, tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
-    probabilities = joint[rows, tgt, src].astype(np.float32)
-    ends = np.cumsum(np.bincount(rows, minlength=len(batch.indices)))[:-1]
-    for index, s, t, p in zip(
-        batch.indices,
-        np.split(src.astype(np.int32), ends),
-        np.split(tgt.astype(np.int32), ends),
-        np.split(probabilities, ends),
-        strict=True,
-    ):
-        results[index] = SoftLinks(s, t, p)

@@ -1,4 +1,4 @@
-"""Estimate a prior from text by expectation maximisation.
+"""Estimate a pair of aligners from text by expectation maximisation.
 
 First the words alone count, with a pull to the diagonal; then their order as well.
 """
@@ -9,68 +9,43 @@ from dataclasses import dataclass
 import numpy as np
 
 from aligner.prior import hmm
-from aligner.prior.agreement import (
-    NO_LINKS,
-    Direction,
-    Doubles,
-    Prior,
-    SoftLinks,
-    collect,
-)
-from aligner.prior.cooccurrence import (
-    UNSEEN,
-    CellBatch,
-    Ints,
-    WordPairs,
-    Words,
-    gather_word_pairs,
-)
+from aligner.prior.agreement import AgreementModel, Direction, Doubles
+from aligner.prior.cooccurrence import UNSEEN, CellBatch, Ints, WordPairs
 from aligner.prior.hmm import Floats
 
-LEXICAL_ITERATIONS, HMM_ITERATIONS = 5, 5
-MAX_PAIRS = 100_000
+# Few of the former: judged by words alone, frequent ones grow too sure of partners.
+LEXICAL_ITERATIONS, HMM_ITERATIONS = 3, 5
 
 
-def estimate(
-    pairs: Sequence[tuple[Words, Words]],
-    listen: Callable[[int, int], None] = lambda done, of: None,
-) -> tuple[Prior, list[SoftLinks]]:
-    """Estimate a prior from sentence pairs; return it with the likely links of each.
-
-    Of more than `MAX_PAIRS`, as many evenly spread ones are learnt from: memory grows
-    with the cells of their matrices of words.
+def estimate_agreement(
+    word_pairs: WordPairs,
+    batches: Sequence[CellBatch],
+    listen: Callable[[int], None] = lambda done: None,
+) -> AgreementModel:
+    """Estimate a pair of aligners from text that is laid out in batches.
 
     Args:
-        pairs: the sentence pairs, as words.
-        listen: told after each iteration how many of how many are done.
+        word_pairs: the word pairs of the text.
+        batches: the text.
+        listen: told after each iteration how many are done.
     """
-    if len(pairs) > MAX_PAIRS:
-        spread = np.linspace(0, len(pairs) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate([pairs[i] for i in spread], listen)
-        return prior, prior.align(pairs)
-    word_pairs, batches = gather_word_pairs(pairs)
-    iterations = LEXICAL_ITERATIONS + HMM_ITERATIONS
-    prior = _start(word_pairs, batches)
+    model = _start(word_pairs, batches)
     own: list[Floats | None] = [None] * len(batches)
-    for iteration in range(iterations):
+    for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         with_order = iteration >= LEXICAL_ITERATIONS
-        counts = _expect(prior, batches, own, with_order)
-        prior = _maximise(prior, counts, with_order)
+        counts = _expect(model, batches, own, with_order)
+        model = _maximise(model, counts, with_order)
         if with_order:
             own = [*counts.own]
-        listen(iteration + 1, iterations + 1)
-    results = [NO_LINKS] * len(pairs)
-    for batch in batches:
-        collect(batch, *prior.posteriors(batch), results)
-    listen(iterations + 1, iterations + 1)
-    return prior, results
+        listen(iteration + 1)
+    return model
 
 
-def _start(word_pairs: WordPairs, batches: Sequence[CellBatch]) -> Prior:
-    """Return a prior that knows nothing but how often words occur."""
+def _start(word_pairs: WordPairs, batches: Sequence[CellBatch]) -> AgreementModel:
+    """Return a model that knows nothing but how often words occur."""
     src = _frequencies([b.src for b in batches], len(word_pairs.src_words))
     tgt = _frequencies([b.tgt for b in batches], len(word_pairs.tgt_words))
-    return Prior(
+    return AgreementModel(
         word_pairs,
         np.ones(len(word_pairs.keys), np.float32),
         Direction(np.full_like(src, len(tgt)), tgt, hmm.first_jumps()),
@@ -104,7 +79,7 @@ class _Counts:
 
 
 def _expect(
-    prior: Prior,
+    model: AgreementModel,
     batches: Sequence[CellBatch],
     own: Sequence[Floats | None],
     with_order: bool,
@@ -115,8 +90,8 @@ def _expect(
     rare words would grow too sure of their first partners. So what each place in a
     sentence pair contributed the last time is left out of what it is judged by.
     """
-    size = len(prior.pairs.keys)
-    directions = (prior.forward, prior.reverse)
+    size = len(model.pairs.keys)
+    directions = (model.forward, model.reverse)
     counts = _Counts(
         np.zeros(size),
         [],
@@ -124,7 +99,7 @@ def _expect(
         [np.zeros(len(direction.jumps)) for direction in directions],
     )
     for batch, contributed in zip(batches, own, strict=True):
-        both = prior.posteriors(batch, with_order=with_order, own=contributed)
+        both = model.posteriors(batch, with_order=with_order, own=contributed)
         agreed = both[0].links * both[1].links.transpose(0, 2, 1)  # (B, T, S)
         counts.links += np.bincount(batch.cells.ravel(), agreed.ravel(), minlength=size)
         counts.own.append(agreed)
@@ -139,11 +114,13 @@ def _expect(
     return counts
 
 
-def _maximise(prior: Prior, counts: _Counts, with_order: bool) -> Prior:
-    """Return the prior that the expected counts make most likely."""
+def _maximise(
+    model: AgreementModel, counts: _Counts, with_order: bool
+) -> AgreementModel:
+    """Return the model that the expected counts make most likely."""
     directions = []
-    emitters = (prior.pairs.src, prior.pairs.tgt)
-    for place, old in enumerate((prior.forward, prior.reverse)):
+    emitters = (model.pairs.src, model.pairs.tgt)
+    for place, old in enumerate((model.forward, model.reverse)):
         totals = np.bincount(emitters[place], counts.links, len(old.totals))
         directions.append(
             Direction(
@@ -152,7 +129,7 @@ def _maximise(prior: Prior, counts: _Counts, with_order: bool) -> Prior:
                 hmm.normalised_jumps(counts.jumps[place]) if with_order else old.jumps,
             )
         )
-    return Prior(prior.pairs, counts.links.astype(np.float32), *directions)
+    return AgreementModel(model.pairs, counts.links.astype(np.float32), *directions)
 
 
 def _null_emissions(counts: Doubles, old: Direction) -> Floats:

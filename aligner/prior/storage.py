@@ -1,6 +1,8 @@
 """A prior in a file: safetensors, so that nothing is unpickled."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,27 +10,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from aligner.errors import ModelError
-from aligner.prior.agreement import Direction, Prior
+from aligner.prior.agreement import AgreementModel, Direction
 from aligner.prior.cooccurrence import UNSEEN, WordPairs
+from aligner.prior.prior import Prior
 from aligner.text.output import replacing
 
+MODELS = ("words", "stems")
+DIRECTIONS = ("forward", "reverse")
 DIRECTION_PARTS = ("totals", "null", "jumps")
-LEAST_SHARE = 1e-4  # of a word's links; less likely word pairs are left out
+LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
 
 def save_prior(path: Path, prior: Prior) -> None:
     """Write a prior, without the word pairs that hardly ever count."""
-    kept = _likely(prior)
-    arrays: dict[str, NDArray[np.generic]] = {
-        "keys": prior.pairs.keys[kept],
-        "links": prior.links[kept],
-        "src_words": _packed(prior.pairs.src_words),
-        "tgt_words": _packed(prior.pairs.tgt_words),
-    }
-    for name, direction in (("forward", prior.forward), ("reverse", prior.reverse)):
-        arrays[f"{name}.totals"] = direction.totals
-        arrays[f"{name}.null"] = direction.null
-        arrays[f"{name}.jumps"] = direction.jumps
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name in MODELS:
+        for part, values in _arrays(getattr(prior, name)):
+            arrays[f"{name}.{part}"] = values
     with replacing(path) as beside:
         beside.write_bytes(save(arrays))
 
@@ -41,35 +39,50 @@ def load_prior(path: Path) -> Prior:
     """
     try:
         arrays = load_file(path)
-        src, tgt = _unpacked(arrays["src_words"]), _unpacked(arrays["tgt_words"])
-        forward, reverse = (
-            Direction(*(arrays[f"{name}.{part}"] for part in DIRECTION_PARTS))
-            for name in ("forward", "reverse")
-        )
-        fitting = (
-            len(src) == len(forward.totals) == len(reverse.null)
-            and len(tgt) == len(reverse.totals) == len(forward.null)
-            and len(arrays["keys"]) == len(arrays["links"])
-        )
-        if not fitting:
-            raise ModelError(f"{path}: expected a prior, but its parts do not fit")
-        return Prior(
-            WordPairs(src, tgt, arrays["keys"]), arrays["links"], forward, reverse
-        )
+        return Prior(*(_model(name, arrays, path) for name in MODELS))
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
     except KeyError as error:
         raise ModelError(f"{path}: expected a prior, but it has no {error}") from error
 
 
-def _likely(prior: Prior) -> NDArray[np.bool_]:
+def _arrays(model: AgreementModel) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    kept = _likely(model)
+    yield "keys", model.pairs.keys[kept]
+    yield "links", model.links[kept]
+    yield "src_words", _packed(model.pairs.src_words)
+    yield "tgt_words", _packed(model.pairs.tgt_words)
+    for name in DIRECTIONS:
+        for part in DIRECTION_PARTS:
+            yield f"{name}.{part}", getattr(getattr(model, name), part)
+
+
+def _model(name: str, arrays: Mapping[str, NDArray[Any]], path: Path) -> AgreementModel:
+    src = _unpacked(arrays[f"{name}.src_words"])
+    tgt = _unpacked(arrays[f"{name}.tgt_words"])
+    keys, links = arrays[f"{name}.keys"], arrays[f"{name}.links"]
+    forward, reverse = (
+        Direction(*(arrays[f"{name}.{side}.{part}"] for part in DIRECTION_PARTS))
+        for side in DIRECTIONS
+    )
+    fitting = (
+        len(src) == len(forward.totals) == len(reverse.null)
+        and len(tgt) == len(reverse.totals) == len(forward.null)
+        and len(keys) == len(links)
+    )
+    if not fitting:
+        raise ModelError(f"{path}: expected a prior, but its parts do not fit")
+    return AgreementModel(WordPairs(src, tgt, keys), links, forward, reverse)
+
+
+def _likely(model: AgreementModel) -> NDArray[np.bool_]:
     """Return which word pairs make up enough of either word's links."""
-    kept: NDArray[np.bool_] = np.zeros(len(prior.links), bool)
+    kept: NDArray[np.bool_] = np.zeros(len(model.links), bool)
     for direction, words in (
-        (prior.forward, prior.pairs.src),
-        (prior.reverse, prior.pairs.tgt),
+        (model.forward, model.pairs.src),
+        (model.reverse, model.pairs.tgt),
     ):
-        kept |= prior.links > LEAST_SHARE * direction.totals[words]
+        kept |= model.links > LEAST_SHARE * direction.totals[words]
     kept[UNSEEN] = True
     return kept
 

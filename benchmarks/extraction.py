@@ -7,7 +7,7 @@ of its own, all decoder layers run, with random weights (speed does not depend o
 
     plain    the forced-decoding forward pass alone: nothing recorded, no links
     aligner  `Aligner.align`: subwords, forward pass, norms of the last layer, word
-             scores, links of both directions, grow-diag-final-and
+             scores, links of both directions, joined
     naive    as aligner, but with the norms from the (B, H, T, S, D) tensor
 
 Extra memory is the peak over what the process held before the first pair.

@@ -3,7 +3,7 @@
 For line 12 of the demo's test text, in the folder that it wrote:
 
     python docs/draw_alignment.py test.en test.de \
-        test.norm+prior.grow-diag-final-and.align 12 > alignment.svg
+        test.norm+prior.soft.align 12 > alignment.svg
 """
 
 import sys

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TRAIN_PAIRS, TEST_PAIRS = 12_000, 500
 MARK = ".aligner-demo"  # says that the folder is a demo's
 DRAWN_PAIRS, DRAWN_WIDTH = 3, 78
-DEFAULT_RULE = "grow-diag-final-and"
+DEFAULT_RULE = "soft"
 NORM_AND_PRIOR = "norm+prior"  # what `aligner align` does by default
 
 
@@ -78,6 +78,7 @@ def _align(
         Aligner,
         LinkRule,
         stored_reading,
+        stored_rule,
     )
     from aligner.links.formats import format_pharaoh
     from aligner.text.output import write_whole
@@ -85,7 +86,7 @@ def _align(
     rules = {
         "forward": LinkRule("forward"),
         "reverse": LinkRule("reverse"),
-        DEFAULT_RULE: LinkRule(symmetrize=DEFAULT_RULE),
+        DEFAULT_RULE: stored_rule(model),
     }
     words = [(pair.src, pair.tgt) for pair in test]
     reading = stored_reading(model)

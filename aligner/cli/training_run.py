@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from aligner.cli.console import say
 from aligner.cli.progress import TrainingProgress, clock
-from aligner.cli.training_text import TrainingFiles, WordPair, guide_links, read_text
+from aligner.cli.training_text import (
+    TrainingFiles,
+    TrainingText,
+    WordPair,
+    guide_links,
+    read_text,
+)
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.aligner import Aligner, LinkRule, trained_direction
 from aligner.extraction.forced_decoding import Reading, Segmented
@@ -43,6 +49,7 @@ from aligner.nmt.start import start_from_guide
 from aligner.nmt.training import GUIDE, STATE, Renewal, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
+from aligner.prior.prior import SoftLinks
 from aligner.prior.storage import load_prior, save_prior
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
@@ -74,31 +81,10 @@ def train_model(
     if prior is not None:
         save_prior(out / PRIOR, prior)
         prior = load_prior(out / PRIOR)  # as `aligner align` will have it
-    train_text, fitting = _encode(text.train, subwords, config)
-    valid_text, fitting_valid = _encode(text.valid, subwords, config)
-    valid = [text.valid[i] for i in fitting_valid]
-
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
-    guide = None
-    pairs = [text.train[i] for i in fitting]
-    if links is not None:
-        guide = Guide.of(pairs, [links[i] for i in fitting], subwords)
-        start_from_guide(network, train_text, guide, config.training.guide_layer - 1)
-    renewal = None
-    if guide is not None and config.training.rounds > 1:
-        model = TranslationModel(config, subwords, network, {}, prior)
-        renewal = _renewal(model, guide, pairs)
-    direction, budget = config.training.direction, config.training.batch_tokens
-    training = Training(
-        network,
-        Batches(train_text, direction, budget),
-        Batches(valid_text, direction, budget),
-        config.training,
-        out,
-        guide,
-        renewal,
-    )
+    model = TranslationModel(config, subwords, network, {}, prior)
+    training = _prepare(model, text, links, out)
     if resume and (out / STATE).is_file():
         training.resume()
         say(f"resuming at step {training.state.updates}")
@@ -119,8 +105,36 @@ def train_model(
         f"best perplexity {perplexity:.2f} at step {state.best_update}"
     )
     load_weights(out, network)
-    model = TranslationModel(config, subwords, network.eval(), {}, prior)
-    return _finish(model, valid, state, files, train_text, out)
+    network.eval()
+    return _finish(model, text.valid, state, files, training.train.bitext, out)
+
+
+def _prepare(
+    model: TranslationModel,
+    text: TrainingText,
+    links: Sequence[SoftLinks] | None,
+    out: Path,
+) -> Training:
+    """Prepare the training of a fresh network: its data, its guide, its start."""
+    config, subwords = model.config, model.subwords
+    train, fitting = _encode(text.train, subwords, config)
+    valid, _ = _encode(text.valid, subwords, config)
+    guide = renewal = None
+    if links is not None:
+        pairs = [text.train[i] for i in fitting]
+        guide = Guide.of(pairs, [links[i] for i in fitting], subwords)
+        start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
+        if config.training.rounds > 1:
+            renewal = _renewal(model, guide, pairs)
+    return Training(
+        model.network,
+        Batches(train, config.training.direction, config.training.batch_tokens),
+        Batches(valid, config.training.direction, config.training.batch_tokens),
+        config.training,
+        out,
+        guide,
+        renewal,
+    )
 
 
 def _renewal(
@@ -180,16 +194,8 @@ def _start_directory(
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
-    for stale in (
-        STATE,
-        GUIDE,
-        CONFIG,
-        META,
-        WEIGHTS,
-        PRIOR,
-        "log.jsonl",
-        *subword_models,
-    ):
+    others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl")
+    for stale in (STATE, GUIDE, *others, *subword_models):
         (out / stale).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     save_meta(out, {"files": files.to_meta()})

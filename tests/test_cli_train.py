@@ -127,9 +127,10 @@ def test_ctrl_c_while_libraries_load(trained: Trained, tmp_path: Path) -> None:
         assert "Traceback" not in result.err
 
 
-# Too small for the weights; for the checkpoint.
+# Too small for the prior; for the weights; for the checkpoint.
 @pytest.mark.parametrize(
-    ("size", "name"), [(30, "model.safetensors"), (90, "state.pt")]
+    ("size", "name"),
+    [(30, "prior.safetensors"), (53, "model.safetensors"), (90, "state.pt")],
 )
 def test_full_disk(
     trained: Trained, run: Run, tmp_path: Path, size: int, name: str

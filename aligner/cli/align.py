@@ -106,7 +106,8 @@ def align(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="With soft: what a link's score must exceed; default: the preset's."
+            help="With soft: what the harmonic mean of a link's scores in both "
+            "directions must exceed; default: the preset's."
         ),
     ] = None,
     one_to_one: Annotated[

@@ -30,7 +30,6 @@ from aligner.extraction.selection import (
     choose_threshold,
 )
 from aligner.extraction.self_training import find_links
-from aligner.links.matching import combine
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import (
     CONFIG,
@@ -257,16 +256,16 @@ def _choose_thresholds(
 ) -> dict[str, float]:
     """Return the threshold of each preset; none for a model of one direction."""
     aligner = Aligner(model, reading, LinkRule(trained_direction(model)))
-    joint = [
-        combine(forward, reverse)
+    scores = [
+        (forward, reverse)
         for forward, reverse in aligner.word_scores(
             [pair for pair in valid if not aligner.problem(pair)]
         )
         if forward is not None and reverse is not None
     ]
-    if not joint:
+    if not scores:
         return {}
-    return {name: choose_threshold(joint, beta) for name, beta in PRESETS.items()}
+    return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
 
 
 def _say_choice(choice: Choice) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
@@ -20,6 +19,7 @@ from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
     combine,
     forward_links,
+    link_probabilities,
     optimal_links,
     reverse_links,
     row_shares,
@@ -32,7 +32,6 @@ from aligner.text.words import lowered
 
 Direction = Literal["both", "forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
-JointScores = NDArray[np.float64]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
@@ -77,9 +76,9 @@ class LinkRule:
     Attributes:
         direction: forward (each target word chooses), reverse (each source word
             chooses), or both.
-        symmetrize: how both directions are joined: `soft`, by their joint scores, of
-            which those above the threshold are links; or a method of
-            `links.symmetrization`, by their links.
+        symmetrize: how both directions are joined: `soft`, by their joint scores, the
+            harmonic mean of either direction's, of which those above the threshold
+            are links; or a method of `links.symmetrization`, by their links.
         threshold: for `soft`, what a link's joint score must exceed.
         one_to_one: for `soft`, take the best one-to-one matching only.
 
@@ -104,30 +103,28 @@ class LinkRule:
     def links(self, scores: PairScores) -> AlignedPair:
         """Return the links that one sentence pair's word scores give.
 
-        A link's score is its share of its row's total, NULL's part counted; where
-        there are two directions, the harmonic mean of both.
+        A link's score is its share of its row's total, NULL's part counted; the mean
+        of both directions where there are two.
         """
         forward, reverse = scores
         if forward is not None and reverse is not None:
-            joint = combine(forward, reverse)  # (S, T)
-            links = self._join(joint, forward, reverse)
+            probable = link_probabilities(forward, reverse)  # (S, T)
+            links = self._join(forward, reverse)
         elif forward is not None:
-            joint, links = row_shares(forward)[:, :-1].T, forward_links(forward)
+            probable, links = row_shares(forward)[:, :-1].T, forward_links(forward)
         elif reverse is not None:
-            joint, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
+            probable, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
         else:
             raise ValueError("no scores of either direction")
-        best = [*joint.max(axis=0), *joint.max(axis=1)]
+        best = [*probable.max(axis=0), *probable.max(axis=1)]
         return AlignedPair(
-            links, {link: float(joint[link]) for link in links}, float(np.mean(best))
+            links, {link: float(probable[link]) for link in links}, float(np.mean(best))
         )
 
-    def _join(
-        self, joint: JointScores, forward: WordScores, reverse: WordScores
-    ) -> Alignment:
+    def _join(self, forward: WordScores, reverse: WordScores) -> Alignment:
         if self.symmetrize == "soft":
             choose = optimal_links if self.one_to_one else threshold_links
-            return choose(joint, self.threshold)
+            return choose(combine(forward, reverse), self.threshold)
         return symmetrize(
             forward_links(forward), reverse_links(reverse), self.symmetrize
         )

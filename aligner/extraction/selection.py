@@ -6,17 +6,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
 from aligner.links.alignment import Alignment, flip
-from aligner.links.matching import forward_links
+from aligner.links.matching import (
+    Scores,
+    combine,
+    forward_links,
+    link_probabilities,
+)
 from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
 PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
+UNDECIDED = 0.5  # the threshold where there are no scores to choose it by
 
 
 @dataclass(frozen=True)
@@ -106,29 +111,31 @@ def agreement(forward: Iterable[Alignment], reverse: Iterable[Alignment]) -> flo
     return 2 * common / total if total else 0.0
 
 
-def choose_threshold(
-    combined: Iterable[NDArray[np.floating[Any]]], beta: float
-) -> float:
+def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> float:
     """Choose the threshold on joint scores for which F_β is expected to be highest.
 
-    Taking a score for the probability that its link is right, the links above a
-    threshold hold as many right ones as their scores sum up to, and there are as many
-    right ones in all as all scores sum up to. Nothing has to be known of the truth.
+    The links above a threshold hold as many right ones as their probabilities sum up
+    to, and there are as many right ones in all as all probabilities sum up to. Nothing
+    has to be known of the truth.
 
     Args:
-        combined: each pair's joint scores, as `links.matching.combine` gives them.
+        pairs: each pair's word scores, forward and reverse; see `links.matching`.
         beta: how much recall counts beside precision.
     """
-    scores = np.sort(np.concatenate([np.ravel(one) for one in combined]))[::-1]
-    if not len(scores) or scores[0] <= 0:
-        return 0.5
-    right = np.cumsum(scores)
-    kept = np.arange(1, len(scores) + 1)
+    if not pairs:
+        return UNDECIDED
+    joint = np.concatenate([combine(*scores).ravel() for scores in pairs])
+    right = np.concatenate([link_probabilities(*scores).ravel() for scores in pairs])
+    order = np.argsort(-joint, kind="stable")
+    joint, right = joint[order], right[order].cumsum()
+    if not len(joint) or joint[0] <= 0:
+        return UNDECIDED
+    kept = np.arange(1, len(joint) + 1)
     expected = (1 + beta**2) * right / (beta**2 * right[-1] + kept)
     best = int(expected.argmax())
     # Between the last score that is kept and the first that is not.
-    below = scores[best + 1] if best + 1 < len(scores) else 0.0
-    return round(float(scores[best] + below) / 2, 4)
+    below = joint[best + 1] if best + 1 < len(joint) else 0.0
+    return round(float(joint[best] + below) / 2, 4)
 
 
 @torch.inference_mode()

@@ -66,6 +66,16 @@ def combine(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
     return 2 * ratio * reverse_share
 
 
+def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
+    """Return for every link, (S, T), about the probability that it is right.
+
+    The mean of both directions' shares. Where a word has several partners, each has
+    but a part of the word's row, while the partner's row may well be sure of the word.
+    """
+    shares: npt.NDArray[np.float64] = row_shares(forward)[:, :-1].T
+    return (shares + row_shares(reverse)[:, :-1]) / 2
+
+
 def threshold_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:
     """Link every pair of words whose combined score (S, T) lies above the threshold."""
     return _pairs(*np.nonzero(combined > threshold))

@@ -1,9 +1,9 @@
 """Draw a sentence pair with its links as an SVG picture.
 
-For line 12 of the demo's test text, in the folder that it wrote:
+For line 182 of the demo's test text, in the folder that it wrote:
 
     python docs/draw_alignment.py test.en test.de \
-        test.norm+prior.soft.align 12 > alignment.svg
+        test.norm+prior.soft.align 182 > alignment.svg
 """
 
 import sys

@@ -3,6 +3,8 @@
     python benchmarks/confidence.py MODEL --src trial.en --tgt trial.fr \\
         --gold trial.wa --held-out-src new.en --held-out-tgt new.fr [--plot plot.svg]
 
+The plot needs matplotlib.
+
 Links: of those that score so and so much, how many does gold allow? A table, a plot if
 asked for, and the expected calibration error. By scores of the default output and of
 all that the preset `recall` writes.
@@ -96,7 +98,7 @@ def plot_reliability(path: str, rows: list[tuple[int, float, float]]) -> None:
         xlabel="score of the links",
         ylabel="share that gold allows",
     )
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def exchanged(pairs: list[WordPair]) -> tuple[list[WordPair], NDArray[np.bool_]]:

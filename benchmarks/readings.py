@@ -47,7 +47,8 @@ def readings(aligner: Aligner) -> list[tuple[int, Rows]]:
     tried: list[tuple[int, Rows]] = []
     for layer in range(config.transformer.decoder_layers):
         tried += [(layer, "awi"), (layer, "awo")]
-        if aligner.model.prior and layer == config.training.guide_layer - 1:
+        guided = aligner.model.meta["files"]["guide"] != "none"
+        if guided and layer == config.training.guide_layer - 1:
             tried.append((layer, "full"))
     return tried
 
@@ -112,8 +113,7 @@ def main() -> None:
             rates = map(percent, (result.precision, result.recall))
             cells = [f"{percent(result.aer)} ({low}-{high})", *rates]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
-            if prior_weight in (0.0, aligner.prior_weight):
-                lowest.append((result.aer, f"prior weight {prior_weight:g}, {name}"))
+            lowest.append((result.aer, f"prior weight {prior_weight:g}, {name}"))
 
     rule = stored_rule(aligner.model)
     default = align(rule, aligner.word_scores(words), gold)[0].aer

@@ -78,7 +78,7 @@ TRAIN = [
         f"{GUIDED} --guide auot",
         "--guide auot: expected auto, none, or an existing file",
     ),
-    (f"{GUIDED} --guide none --rounds 2", "--rounds 2: expected a --guide, got none"),
+    (f"{GUIDED} --guide none --rounds 2", "rounds = 2: expected a --guide, got none"),
     (
         f"{GUIDED} --rounds 2 --direction forward",
         "rounds need both directions, direction = 'forward' and rounds = 2",
@@ -98,11 +98,14 @@ ALIGN = [
     ("--layer 9", "layer from 1 to 2, got 9"),
     ("--layer 0", "layer from 1 to 2, got 0"),
     ("--head 3", "head from 1 to 2, got 3"),
-    ("--symmetrize union --one-to-one", "--one-to-one: --symmetrize soft"),
+    ("--symmetrize union --one-to-one", "--one-to-one: --symmetrize soft, got union"),
     ("--symmetrize union --threshold 0.5", "--threshold: --symmetrize soft"),
     ("--symmetrize union --preset recall", "--preset recall: --symmetrize soft"),
     ("--direction forward --preset precise", "--preset precise: both directions"),
-    ("--out new --sentence-scores new", "new: --sentence-scores another file"),
+    ("--direction reverse --threshold 0.5", "--threshold: both directions"),
+    ("--preset recall --threshold 0.5", "--threshold: no --preset beside it"),
+    ("--sentence-scores new", "new: --sentence-scores another file"),
+    ("--sentence-scores folder/../new", "folder/../new: --sentence-scores another"),
     ("--sentence-scores links --src links --tgt two", "links: got an input file"),
 ]
 EVALUATE = [
@@ -147,10 +150,10 @@ CASES = [
     ("translate nowhere < one", "nowhere: no such model directory"),
     ("align model --out folder --src one --tgt one", "folder: expected a file"),
     ("align model --out one/two --src one --tgt one", "one"),
-    ("align model --out one --src one --tgt one", "one: expected another --out"),
+    ("align model --out one --src one --tgt one", "one: expected another output"),
     (
         "align model --out w --src w.src --tgt two --tokenize en de",
-        "w.src: expected another --out",
+        "w.src: expected another output",
     ),
     ("align model --src two --tgt two --tokenize en de", "--tokenize: expected --out"),
     ("train --config small --out new --src empty --tgt empty", "empty: at least 2"),

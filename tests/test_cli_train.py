@@ -250,7 +250,7 @@ def test_without_a_guide_all_weights_start_at_random(
     assert not torch.equal(guided.network.embedding.weight, fresh["embedding.weight"])
 
 
-def test_a_second_round_is_guided_by_the_first(
+def test_a_second_round_has_a_guide_of_its_own(
     trained: Trained, run: Run, tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
@@ -258,7 +258,7 @@ def test_a_second_round_is_guided_by_the_first(
     assert result.code == 0, result.err
     pairs = json.loads((out / "meta.json").read_text())["data"]["pairs"]
     assert result.err.count(f"next round: aligning {pairs} pairs") == 1
-    assert (out / "training" / "guide.safetensors").is_file()
+    assert (out / "training" / "guide-2.safetensors").is_file()
     assert "rounds = 2" in (out / "config.toml").read_text()
     other = run("train", "--out", out, "--resume", "--rounds", "3")
     other.assert_clean_failure(

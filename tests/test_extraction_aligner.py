@@ -230,7 +230,9 @@ def test_presets_are_the_models_own_thresholds(model: TranslationModel) -> None:
     assert stored_rule(random_model("forward")) == LinkRule("forward")
 
 
-@pytest.mark.parametrize("thresholds", [[], 1, {"balanced": "high"}], ids=str)
+@pytest.mark.parametrize(
+    "thresholds", [[], 1, {"balanced": "high"}, {"balanced": 1.5}], ids=str
+)
 def test_damaged_thresholds_are_an_error(
     model: TranslationModel, thresholds: object
 ) -> None:

@@ -11,7 +11,7 @@ from reversal_task import Pair, reversal_model, reversal_pairs
 from small_models import WORDS, random_model
 
 from aligner.extraction import forced_decoding
-from aligner.extraction.aligner import Aligner, LinkRule
+from aligner.extraction.aligner import SOFT_THRESHOLD, Aligner, LinkRule
 from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
 from aligner.extraction.selection import (
     Choice,
@@ -153,9 +153,10 @@ def test_more_recall_is_a_lower_threshold() -> None:
     assert balanced == pytest.approx((3 - 5**0.5) / 2, abs=0.02)
 
 
-def test_without_scores_the_threshold_is_a_half() -> None:
-    assert choose_threshold([(np.zeros((2, 4)), np.zeros((3, 3)))], 1.0) == 0.5
-    assert choose_threshold([], 1.0) == 0.5
+def test_without_scores_the_threshold_is_the_usual_one() -> None:
+    nothing = (np.zeros((2, 4)), np.zeros((3, 3)))
+    assert choose_threshold([nothing], 1.0) == SOFT_THRESHOLD
+    assert choose_threshold([], 1.0) == SOFT_THRESHOLD
 
 
 @torch.no_grad()

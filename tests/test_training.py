@@ -22,9 +22,6 @@ from aligner.nmt.config import TrainingConfig
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
 from aligner.nmt.training import (
-    GUIDE as GUIDE_FILE,
-)
-from aligner.nmt.training import (
     STATE,
     Renewal,
     Report,
@@ -625,7 +622,7 @@ def test_a_guide_that_would_not_help_is_not_taken(
     training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
     used = guides_used(training, monkeypatch)
     state = training.run(quiet)
-    assert (renewals.calls, state.round, state.agreement) == (2, 2, 0.5)
+    assert (renewals.calls, state.guide, state.agreement) == (2, 2, 0.5)
     assert len({id(links) for links in used}) == 2
     assert (state.updates, state.finished) == (12, "12 updates")
 
@@ -634,20 +631,63 @@ def test_without_rounds_nothing_is_renewed(tmp_path: Path) -> None:
     renewals = Renewals([])
     training_in(tmp_path, config(), guide=GUIDE, renewal=renewals).run(quiet)
     assert renewals.calls == 0
-    assert not (tmp_path / GUIDE_FILE).exists()
+    assert not list(tmp_path.rglob("guide*"))
+
+
+def test_time_in_which_nothing_is_trained_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a clock that moves a second an update, and an hour a renewal."""
+    clock = [0.0]
+    monkeypatch.setattr(training_module.time, "monotonic", lambda: clock[0])
+    renewals = Renewals([0.5])
+
+    def slow() -> tuple[Guide, float]:
+        clock[0] += 3600
+        return renewals()
+
+    settings = config(rounds=2, max_updates=1000, max_epochs=1000)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=slow)
+    used = guides_used(training, monkeypatch)
+    update = training._update
+
+    def one_second(group: list[np.ndarray]) -> tuple[Tensor, int]:
+        clock[0] += 1
+        return update(group)
+
+    monkeypatch.setattr(training, "_update", one_second)
+    state = training.run(quiet, max_seconds=10)
+    assert (state.updates, state.seconds, state.finished) == (10, 10.0, "out of time")
+    assert [links is GUIDE.links for links in used] == [True] * 5 + [False] * 5
+
+
+def test_when_the_loss_stops_falling_the_next_round_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two validations that are no better end the first round, two more the last."""
+    settings = config(rounds=2, patience=2, max_updates=1000, max_epochs=1000)
+    renewals = Renewals([0.5])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    scripted(training, [5.0, 6.0, 6.0, 4.0, 4.5, 4.5], monkeypatch)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert state.finished == "no better for 2 validations"
+    assert (state.updates, state.best_update, state.guide) == (18, 12, 2)
+    assert [links is GUIDE.links for links in used] == [True] * 9 + [False] * 9
 
 
 @pytest.mark.usefixtures("report_every_update")
-@pytest.mark.parametrize("killed_at", [4, 7, 10])
+@pytest.mark.parametrize("agreements", [[0.5, 0.6], [0.5, 0.4]], ids=["taken", "not"])
+@pytest.mark.parametrize("killed_at", [4, 5, 7, 9, 11])
 def test_resuming_goes_on_with_the_guide_of_its_round(
-    tmp_path: Path, killed_at: int
+    tmp_path: Path, killed_at: int, agreements: list[float]
 ) -> None:
     settings = config(rounds=3, max_updates=12)
     whole = training_in(
-        tmp_path / "whole", settings, guide=GUIDE, renewal=Renewals([0.5, 0.6])
+        tmp_path / "whole", settings, guide=GUIDE, renewal=Renewals(agreements)
     )
-    whole.run(quiet)
-    renewals = Renewals([0.5, 0.6])
+    state = whole.run(quiet)
+    renewals = Renewals(agreements)
 
     def cut(seed: int) -> Training:
         return training_in(
@@ -656,10 +696,30 @@ def test_resuming_goes_on_with_the_guide_of_its_round(
 
     with pytest.raises(KeyboardInterrupt):
         cut(1).run(killer(killed_at))
-    # A round that is begun again finds what it found before.
     resumed = cut(99)
     resumed.resume()
-    renewals.calls = resumed.state.round - 1
-    resumed.run(quiet)
-    assert resumed.state.round == 3
+    # A round that is begun again finds what it found before.
+    renewals.calls = 0 if resumed.state.round == 1 else 1
+    end = resumed.run(quiet)
+    assert (end.round, end.guide) == (state.round, state.guide)
     assert_same_weights(weights(resumed), weights(whole))
+
+
+def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -> None:
+    """Killed between writing the guide and the state, the round before goes on."""
+    settings = config(rounds=2, max_updates=12)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
+    saved = training.save
+
+    def save() -> None:
+        if training.state.round == 2:
+            raise KeyboardInterrupt
+        saved()
+
+    training.save = save  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        training.run(quiet)
+    resumed = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
+    resumed.resume()
+    assert resumed.state.round == resumed.state.guide == 1
+    assert resumed.guide is GUIDE

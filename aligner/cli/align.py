@@ -1,5 +1,6 @@
 """aligner align: write the word alignments of parallel text."""
 
+import sys
 from collections.abc import Iterable
 from itertools import tee
 from pathlib import Path
@@ -9,17 +10,12 @@ import typer
 
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, OUT, SRC, TGT
-from aligner.cli.outputs import (
-    check_inputs_are_kept,
-    open_files,
-    open_outputs,
-    output_paths,
-)
+from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
 from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, WordPair
+    from aligner.extraction.aligner import Aligner, Direction, LinkRule, WordPair
     from aligner.extraction.forced_decoding import Reading
     from aligner.extraction.scores import Score
     from aligner.extraction.word_scores import Rows
@@ -131,8 +127,6 @@ def align(
     from aligner.extraction.aligner import (
         PRIOR_WEIGHT,
         Aligner,
-        LinkRule,
-        stored_rule,
     )
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import read_bitext
@@ -140,24 +134,15 @@ def align(
 
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
-    if symmetrize != "soft":
-        _check_options_of_soft(preset, one_to_one, threshold)
     paths = output_paths(out, with_words=tokenize is not None)
-    check_inputs_are_kept([*paths, *_given(sentence_scores)], src, tgt)
-    if sentence_scores in paths:
+    score_paths = [] if sentence_scores is None else [sentence_scores]
+    check_inputs_are_kept([*paths, *score_paths], src, tgt)
+    if {path.resolve() for path in paths} & {path.resolve() for path in score_paths}:
         raise ConfigError(f"{sentence_scores}: expected --sentence-scores another file")
     loaded = load_model(model, resolve_device(device))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
-    stored = stored_rule(loaded, preset)
-    rule = LinkRule(
-        direction or stored.direction,
-        symmetrize,
-        stored.threshold if threshold is None else threshold,
-        one_to_one,
-    )
-    if rule.direction != "both" and preset != "balanced":
-        raise ConfigError(f"--preset {preset}: expected both directions")
+    rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
     reading = _reading(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if prior_weight and loaded.prior is None:
@@ -165,28 +150,46 @@ def align(
     aligner = Aligner(loaded, reading, rule, max_length, weight)
     src_words, tgt_words = word_tokenizers(tokenize)
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    with (
-        open_outputs(paths) as outputs,
-        open_files(_given(sentence_scores)) as score_files,
-    ):
-        _write(aligner, pairs, outputs, score_files, scores)
+    with open_files([*paths, *score_paths]) as files:
+        outputs = files[: len(paths)] or [sys.stdout]
+        _write(aligner, pairs, outputs, files[len(paths) :], scores)
 
 
-def _given(path: Path | None) -> list[Path]:
-    return [] if path is None else [path]
+def _rule(
+    model: "TranslationModel",
+    direction: "Direction | None",
+    symmetrize: Symmetrization,
+    preset: Preset,
+    threshold: float | None,
+    one_to_one: bool,
+) -> "LinkRule":
+    """Return what the options say of links, and for the rest the model's own choice.
 
+    Raises:
+        ConfigError: an option has no effect beside the others.
+    """
+    from aligner.extraction.aligner import LinkRule, stored_rule
 
-def _check_options_of_soft(
-    preset: Preset, one_to_one: bool, threshold: float | None
-) -> None:
-    given = {
-        "--one-to-one": one_to_one,
-        "--threshold": threshold is not None,
+    stored = stored_rule(model, preset)
+    rule = LinkRule(
+        direction or stored.direction,
+        symmetrize,
+        stored.threshold if threshold is None else threshold,
+        one_to_one,
+    )
+    of_soft = {
         f"--preset {preset}": preset != "balanced",
+        "--threshold": threshold is not None,
+        "--one-to-one": one_to_one,
     }
-    for option, is_given in given.items():
-        if is_given:
-            raise ConfigError(f"{option}: expected --symmetrize soft beside it")
+    given = [option for option, is_given in of_soft.items() if is_given]
+    if given and rule.direction != "both":
+        raise ConfigError(f"{given[0]}: expected both directions, got {rule.direction}")
+    if given and symmetrize != "soft":
+        raise ConfigError(f"{given[0]}: expected --symmetrize soft, got {symmetrize}")
+    if threshold is not None and preset != "balanced":
+        raise ConfigError(f"--threshold: expected no --preset beside it, got {preset}")
+    return rule
 
 
 def _was_tokenized(model: "TranslationModel") -> bool:

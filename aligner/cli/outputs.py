@@ -27,7 +27,7 @@ def check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
     for path in paths:
         for name in inputs:
             if name and path.is_file() and Path(name).is_file() and path.samefile(name):
-                raise ConfigError(f"{path}: expected another --out, got an input file")
+                raise ConfigError(f"{path}: expected another output, got an input file")
 
 
 @contextmanager

@@ -35,8 +35,8 @@ def prior(
 ) -> None:
     """Align text by a statistical aligner estimated from it, without any network.
 
-    It is what guides `aligner train` by default: a pair of hidden Markov models
-    trained to agree. Nothing is stored.
+    It is what guides `aligner train` by default: hidden Markov models of
+    words and of their beginnings, one each way, trained to agree. Nothing is stored.
     """
     from aligner.prior.prior import NO_LINKS, estimate
     from aligner.text.bitext import read_bitext

@@ -64,8 +64,8 @@ def train(
     max_minutes: Annotated[
         float,
         typer.Option(
-            help="Stop the network's training after this time; the prior before it and "
-            "the last figures after it take a minute or two."
+            help="Stop the network's training after this time; the prior before it, "
+            "aligning between rounds, and the last figures take a minute or two each."
         ),
     ] = math.inf,
     device: Annotated[str, DEVICE] = "auto",
@@ -86,8 +86,6 @@ def train(
 
     if not max_minutes > 0:
         raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
-    if rounds is not None and rounds > 1 and guide == "none":
-        raise ConfigError(f"--rounds {rounds}: expected a --guide, got none")
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
     if resume:
@@ -104,6 +102,10 @@ def train(
     else:
         files = _files(src, tgt, valid_src, valid_tgt, tokenize, guide)
         recipe = read_config(config).with_training(**changes)
+        if recipe.training.rounds > 1 and guide == "none":
+            raise ConfigError(
+                f"rounds = {recipe.training.rounds}: expected a --guide, got none"
+            )
         _check_vacant(out, overwrite)
     train_model(
         files, recipe, out, resolve_device(device), max_minutes * 60, resume=resume

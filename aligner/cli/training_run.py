@@ -45,7 +45,7 @@ from aligner.nmt.config import Config
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import computing
 from aligner.nmt.start import start_from_guide
-from aligner.nmt.training import GUIDE, STATE, Renewal, Training, TrainingState
+from aligner.nmt.training import STATE, Renewal, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
 from aligner.prior.prior import SoftLinks
@@ -53,7 +53,7 @@ from aligner.prior.storage import load_prior, save_prior
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 
-CHOICE_PAIRS = 500  # validation pairs that layer and rows are chosen on
+CHOICE_PAIRS = 500  # validation pairs that layer, rows and thresholds are chosen on
 BLEU_PAIRS = 500
 MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
 
@@ -83,7 +83,7 @@ def train_model(
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
     model = TranslationModel(config, subwords, network, {}, prior)
-    training = _prepare(model, text, links, out)
+    training, valid = _prepare(model, text, links, out)
     if resume and (out / STATE).is_file():
         training.resume()
         say(f"resuming at step {training.state.updates}")
@@ -105,7 +105,7 @@ def train_model(
     )
     load_weights(out, network)
     network.eval()
-    return _finish(model, text.valid, state, files, training.train.bitext, out)
+    return _finish(model, valid, state, files, training.train.bitext, out)
 
 
 def _prepare(
@@ -113,11 +113,14 @@ def _prepare(
     text: TrainingText,
     links: Sequence[SoftLinks] | None,
     out: Path,
-) -> Training:
-    """Prepare the training of a fresh network: its data, its guide, its start."""
+) -> tuple[Training, list[WordPair]]:
+    """Prepare the training of a fresh network: its data, its guide, its start.
+
+    Returns it with the validation pairs that fit into a batch.
+    """
     config, subwords = model.config, model.subwords
     train, fitting = _encode(text.train, subwords, config)
-    valid, _ = _encode(text.valid, subwords, config)
+    valid, fitting_valid = _encode(text.valid, subwords, config)
     guide = renewal = None
     if links is not None:
         pairs = [text.train[i] for i in fitting]
@@ -125,7 +128,7 @@ def _prepare(
         start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
         if config.training.rounds > 1:
             renewal = _renewal(model, guide, pairs)
-    return Training(
+    training = Training(
         model.network,
         Batches(train, config.training.direction, config.training.batch_tokens),
         Batches(valid, config.training.direction, config.training.batch_tokens),
@@ -134,6 +137,7 @@ def _prepare(
         guide,
         renewal,
     )
+    return training, [text.valid[i] for i in fitting_valid]
 
 
 def _renewal(
@@ -141,7 +145,9 @@ def _renewal(
 ) -> Renewal:
     """Return what finds, in the training text, the links that guide the next round."""
     config = model.config.training
-    aligner = Aligner(model, Reading(config.guide_layer - 1, "full"), LinkRule())
+    reading = Reading(config.guide_layer - 1, "full")
+    # Every training pair can be aligned: it fits into a batch.
+    aligner = Aligner(model, reading, LinkRule(), max_length=config.batch_tokens)
 
     def renew() -> tuple[Guide, float]:
         started = time.monotonic()
@@ -193,9 +199,10 @@ def _start_directory(
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
-    others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl")
-    for stale in (STATE, GUIDE, *others, *subword_models):
-        (out / stale).unlink(missing_ok=True)
+    others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models)
+    guides = (out / STATE.parent).glob("guide-*.safetensors")
+    for stale in (out / STATE, *guides, *(out / name for name in others)):
+        stale.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     save_meta(out, {"files": files.to_meta()})
     save_recipe(out, config, subwords)
@@ -255,7 +262,9 @@ def _choose_thresholds(
     model: TranslationModel, valid: Sequence[WordPair], reading: Reading
 ) -> dict[str, float]:
     """Return the threshold of each preset; none for a model of one direction."""
-    aligner = Aligner(model, reading, LinkRule(trained_direction(model)))
+    if trained_direction(model) != "both":
+        return {}
+    aligner = Aligner(model, reading, LinkRule())
     scores = [
         (forward, reverse)
         for forward, reverse in aligner.word_scores(
@@ -263,8 +272,6 @@ def _choose_thresholds(
         )
         if forward is not None and reverse is not None
     ]
-    if not scores:
-        return {}
     return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
 
 

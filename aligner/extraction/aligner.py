@@ -36,7 +36,7 @@ WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
-SOFT_THRESHOLD = 0.45  # where the model stores none
+SOFT_THRESHOLD = 0.45  # where none could be chosen
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
 
 
@@ -182,7 +182,7 @@ class Aligner:
 
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
         """Yield one result for each sentence pair, in order, in bounded memory."""
-        for chunk in _chunks(pairs):
+        for chunk in chunks(pairs):
             problems = [self.problem(pair) for pair in chunk]
             good = [
                 pair
@@ -272,7 +272,7 @@ def _mixed(
     return joint.astype(np.float32)
 
 
-def _chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
+def chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
     """Yield the pairs in lists that are limited in number and in size."""
     chunk: list[WordPair] = []
     cells = 0
@@ -303,9 +303,12 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
     choice = model.meta.get("alignment", {})
     try:
         threshold = float(choice.get("thresholds", {}).get(preset, SOFT_THRESHOLD))
+        if not 0 <= threshold <= 1:
+            raise ValueError(threshold)
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(
-            "meta.json: expected a number for each preset under `thresholds`"
+            f"meta.json: expected a number from 0 to 1 for {preset!r} under "
+            f"`thresholds`, got {choice!r}"
         ) from error
     return LinkRule(trained_direction(model), threshold=threshold)
 

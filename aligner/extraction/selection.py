@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aligner.extraction.aligner import SOFT_THRESHOLD
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import (
@@ -21,7 +22,6 @@ from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
 PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
-UNDECIDED = 0.5  # the threshold where there are no scores to choose it by
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
         beta: how much recall counts beside precision.
     """
     if not pairs:
-        return UNDECIDED
+        return SOFT_THRESHOLD
     joint = np.concatenate([combine(*scores).ravel() for scores in pairs])
     right = np.concatenate([link_probabilities(*scores).ravel() for scores in pairs])
     order = np.argsort(-joint, kind="stable")
     joint, right = joint[order], right[order].cumsum()
-    if not len(joint) or joint[0] <= 0:
-        return UNDECIDED
+    if joint[0] <= 0:
+        return SOFT_THRESHOLD
     kept = np.arange(1, len(joint) + 1)
     expected = (1 + beta**2) * right / (beta**2 * right[-1] + kept)
     best = int(expected.argmax())

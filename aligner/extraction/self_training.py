@@ -1,22 +1,19 @@
 """What a model finds in its own training text, to guide its next round.
 
-The statistical prior and the attention err differently, so what both find together is
-better than either, and than what guided the attention so far. Guided by that, the
-attention gets better in turn (SHIFT-AET, Chen et al. 2020, trains on a model's own
-links likewise).
+The statistical prior and the attention err differently. What both find together may be
+better than what guided the attention so far, and guide it further (SHIFT-AET, Chen et
+al. 2020, trains on a model's own links likewise).
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from aligner.extraction.aligner import Aligner, PairScores, WordPair
+from aligner.extraction.aligner import Aligner, PairScores, WordPair, chunks
 from aligner.extraction.selection import agreement
-from aligner.links.alignment import flip
-from aligner.links.matching import best_links, row_shares
-from aligner.prior.prior import LEAST_PROBABILITY, NO_LINKS, SoftLinks
-
-CHUNK_PAIRS = 2048
+from aligner.links.alignment import Alignment
+from aligner.links.matching import forward_links, reverse_links, row_shares
+from aligner.prior.prior import LEAST_PROBABILITY, SoftLinks
 
 
 def find_links(
@@ -24,22 +21,19 @@ def find_links(
 ) -> tuple[list[SoftLinks], float]:
     """Return the likely links of sentence pairs, and how far the directions agree.
 
-    Both directions' shares are joined by their geometric mean, as the prior's are. A
-    pair that cannot be aligned has no links.
+    Both directions' shares are joined by their geometric mean, as the prior's are. No
+    pair may have a `problem`, and the aligner must know both directions.
     """
-    links = [NO_LINKS] * len(pairs)
-    forward, reverse = [], []
-    for first in range(0, len(pairs), CHUNK_PAIRS):
-        chunk = pairs[first : first + CHUNK_PAIRS]
-        good = [i for i, pair in enumerate(chunk) if not aligner.problem(pair)]
-        for index, scores in zip(
-            good, aligner.word_scores([chunk[i] for i in good]), strict=True
-        ):
+    links: list[SoftLinks] = []
+    forward: list[Alignment] = []
+    reverse: list[Alignment] = []
+    for chunk in chunks(pairs):
+        for scores in aligner.word_scores(chunk):
             if scores.forward is None or scores.reverse is None:
-                raise ValueError("self-training needs both directions")
-            links[first + index] = _soft_links(scores)
-            forward.append(flip(best_links(scores.forward)))
-            reverse.append(best_links(scores.reverse))
+                raise ValueError("expected the scores of both directions")
+            links.append(_soft_links(scores))
+            forward.append(forward_links(scores.forward))
+            reverse.append(reverse_links(scores.reverse))
     return links, agreement(forward, reverse)
 
 

@@ -5,7 +5,7 @@ subwords.model     sentencepiece (two files where the vocabularies are separate)
 model.safetensors  the weights with the best validation loss
 prior.safetensors  the statistical prior, where one guided the training
 meta.json          version, seed, digests of the data, training figures, and the
-                   layer and rows chosen for alignment
+                   layer, rows and thresholds chosen for alignment
 training/          what resuming needs; can be deleted
 log.jsonl          the training's figures, one line an interval
 """
@@ -30,7 +30,7 @@ from aligner.text.subwords import Subwords
 
 CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"
 PRIOR = "prior.safetensors"
-FORMAT = "aligner-model-1"
+FORMAT = "aligner-model-2"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Garg et al. (2019), "Jointly Learning to Align and Translate": beside the translation
 loss, the attention of one decoder layer is trained towards given alignments by
-cross-entropy. Here it is trained in the rows where a target word is fed in (AWI), and a
-word without links is guided to EOS, which stands for NULL.
+cross-entropy. Here it is trained in the rows where a target word is fed in, in a pass
+that sees the whole target. A word without links is guided to EOS, which stands for
+NULL.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Guide:
         """Return a guide with the links that `save` wrote for the same text.
 
         Raises:
-            ModelError: the file is damaged, or its links are another text's.
+            ModelError: the file is damaged, or has links for another number of pairs.
         """
         try:
             arrays = load_file(path)

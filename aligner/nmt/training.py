@@ -27,7 +27,6 @@ from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
 
 STATE = Path("training") / "state.pt"
-GUIDE = Path("training") / "guide.safetensors"
 REPORT_SECONDS = 2.0
 SAVE_SECONDS = 300.0
 OUT_OF_TIME = "out of time"
@@ -44,8 +43,9 @@ class TrainingState:
         best_loss: the lowest validation loss, in nats per target subword.
         best_update: the update that reached it.
         bad_validations: validations since then.
-        round: which guide is in use, from 1; see `Renewal`.
-        agreement: how far both directions agreed when it was last renewed.
+        round: the round of guidance, from 1; see `Renewal`.
+        guide: the round whose guide is in use; the first is given, not found.
+        agreement: how far both directions agreed when it was found.
         seconds: training time, over all runs.
         finished: why the training ended; empty while it has not.
     """
@@ -57,6 +57,7 @@ class TrainingState:
     best_update: int = 0
     bad_validations: int = 0
     round: int = 1
+    guide: int = 1
     agreement: float = 0.0
     seconds: float = 0.0
     finished: str = ""
@@ -110,8 +111,8 @@ class Training:
         """Prepare to train a network, on the device that it is on.
 
         With a guide, one layer's attention is trained towards it. With a renewal too,
-        the guide is renewed between rounds of equal length, until the directions agree
-        no better than before.
+        the guide is renewed between rounds of equal length, or when the validation
+        loss stops falling before, until the directions agree no better than before.
         """
         self.network = network
         self.train = train
@@ -208,29 +209,36 @@ class Training:
             state.finished = OUT_OF_TIME
 
     def _round_is_over(self, meter: "Meter") -> bool:
-        state, rounds = self.state, self.config.rounds
-        going_on = self.renewal is not None and not state.is_finished()
-        return (
-            going_on
-            and state.round < rounds
-            and (meter.share() >= state.round / rounds)
+        state = self.state
+        return self._has_rounds_left() and (
+            meter.share() >= state.round / self.config.rounds
         )
 
+    def _has_rounds_left(self) -> bool:
+        more = self.renewal is not None and self.state.round < self.config.rounds
+        return more and not self.state.is_finished()
+
     def _renew(self, meter: "Meter") -> None:
-        """Begin the next round; or stay with the guide if another would not help."""
+        """Begin the next round; or the last, if another guide would not help."""
         assert self.renewal is not None
         state = self.state
+        began = time.monotonic()
         self.network.eval()
         guide, agreement = self.renewal()
         self.network.train()
+        state.round += 1
+        state.bad_validations = 0
         if agreement > state.agreement:
-            self.guide, state.agreement = guide, agreement
-            guide.save(self.directory / GUIDE)
-            state.round += 1
+            self.guide, state.guide, state.agreement = guide, state.round, agreement
+            guide.save(self._guide_file())
         else:
-            self.renewal = None
+            state.round = self.config.rounds
         self.save()
-        meter.restart()
+        meter.leave_out(time.monotonic() - began)
+
+    def _guide_file(self) -> Path:
+        """Return where the present guide lies: each in a file of its own."""
+        return self.directory / STATE.parent / f"guide-{self.state.guide}.safetensors"
 
     def _validate(self, meter: "Meter") -> None:
         state = self.state
@@ -243,10 +251,14 @@ class Training:
             save_weights(self.directory, self.network)
         else:
             state.bad_validations += 1
-        if state.bad_validations >= self.config.patience and not state.finished:
-            state.finished = f"no better for {state.bad_validations} validations"
         meter.report("valid", loss)
         meter.restart()
+        if state.bad_validations < self.config.patience:
+            return
+        if self._has_rounds_left():
+            self._renew(meter)
+        elif not state.finished:
+            state.finished = f"no better for {state.bad_validations} validations"
 
     def save(self) -> None:
         """Write all that `resume` needs beside the model, whole or not at all."""
@@ -290,8 +302,8 @@ class Training:
         if state.finished == OUT_OF_TIME:
             state.finished = ""
         self.state = state
-        if state.round > 1 and self.guide is not None:
-            self.guide = self.guide.load(self.directory / GUIDE)
+        if state.guide > 1 and self.guide is not None:
+            self.guide = self.guide.load(self._guide_file())
         torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)
@@ -327,6 +339,11 @@ class Meter:
         """Begin a new interval: what was not training must not count as such."""
         self.reported = time.monotonic()
         self.loss, self.subwords = torch.zeros_like(self.loss), 0
+
+    def leave_out(self, seconds: float) -> None:
+        """Let time pass uncounted, in which nothing was trained."""
+        self.started += seconds
+        self.restart()
 
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""

@@ -93,7 +93,7 @@ class LayerCache(NamedTuple):
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the source, then feed-forward."""
+    """Self-attention, causal or not, attention to the source, then feed-forward."""
 
     def __init__(self, config: TransformerConfig) -> None:
         """Make the three sublayers."""

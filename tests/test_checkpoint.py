@@ -146,11 +146,12 @@ def test_a_foreign_file_is_named(saved: Path, name: str, content: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "meta", ['{"format": "other-1"}', '{"format": null}', '"aligner-model-1"', "NaN"]
+    "meta",
+    ['{"format": "aligner-model-1"}', '{"format": null}', '"aligner-model-2"', "NaN"],
 )
 def test_meta_of_another_program_is_refused(saved: Path, meta: str) -> None:
     (saved / "meta.json").write_text(meta)
-    assert 'expected "format": "aligner-model-1"' in refusal(saved)
+    assert 'expected "format": "aligner-model-2"' in refusal(saved)
 
 
 @pytest.mark.parametrize(

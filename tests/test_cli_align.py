@@ -119,6 +119,20 @@ def test_a_score_for_each_pair(folder: Path) -> None:
     assert (folder / "pairs").read_bytes() == (folder / "default").read_bytes()
 
 
+def test_a_pair_that_cannot_be_aligned_scores_nothing(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    text, out, scores = (tmp_path / name for name in ("text", "out", "scores"))
+    text.write_text("the king ||| der König\n ||| leer\nthe king ||| der König\n")
+    options = ["--out", out, "--sentence-scores", scores]
+    result = run("align", trained.model, "--src", text, *options)
+    assert result.code == 0, result.err
+    first, empty, last = scores.read_text().splitlines()
+    assert first == last > "0.0000"
+    assert empty == "0.0000"
+    assert len(out.read_text().splitlines()) == 3
+
+
 def test_one_to_one(folder: Path) -> None:
     for links in read_pharaoh(folder / "matching"):
         assert len({i for i, _ in links}) == len({j for _, j in links}) == len(links)

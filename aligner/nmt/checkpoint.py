@@ -141,6 +141,10 @@ def read_meta(directory: Path) -> dict[str, Any]:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise ModelError(f'{path}: expected "format": "{FORMAT}", as aligner writes it')
+    found = meta.get("format") if isinstance(meta, dict) else meta
+    if not isinstance(meta, dict) or found != FORMAT:
+        raise ModelError(
+            f'{path}: expected "format": "{FORMAT}", as this aligner writes it, '
+            f"got {found!r}"
+        )
     return meta

@@ -10,7 +10,8 @@ its own. Every system's two directions are joined by the same code. The time is 
 whole time, from text to links; of aligner, the network's training is limited by
 `--minutes`. Prints a table in Markdown, error rates in % with their 95 % intervals:
 `default` is what aligner writes by default; precision, P, and recall, R, are those of
-the first rate in their row. Keeps the alignments in `--out`, and does not run again
+the first rate in their row. Keeps the alignments in `--out`, those of the trial text as
+`trial.default`, `trial.intersection` and so on, and does not run again
 what is there already.
 
 `eflomal` and `fast_align` are what people use; through sil-thot, fast_align and a model
@@ -195,6 +196,7 @@ def print_row(
         if name not in ways:
             cells.append("")
             continue
+        _write(folder / f"trial.{name}", ways[name])
         result = score(gold, ways[name])
         low, high = bootstrap_intervals(gold, ways[name]).aer
         cells.append(f"{100 * result.aer:.1f} ({100 * low:.1f}-{100 * high:.1f})")

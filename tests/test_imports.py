@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aligner"
-LAYERS = ["errors", "links", "text", "prior", "nmt", "extraction", "cli"]
+LAYERS = ["errors", "links", "text", "prior", "nmt", "extraction", "analysis", "cli"]
 
 
 def imported_layers(module: Path) -> set[str]:

@@ -1,0 +1,119 @@
+"""A report as a page: one HTML file, for the screen, the keyboard and print."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aligner.analysis.report import Cell, Report, Table
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
+       max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; }
+h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+nav ul { columns: 2; padding-left: 1.2rem; }
+a { color: #005a9c; }
+a:focus-visible, .wide:focus-visible, summary:focus-visible
+  { outline: 3px solid #d55e00; outline-offset: 2px; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+caption, figcaption { text-align: left; }
+.note { color: #444; font-size: .92rem; max-width: 46rem; }
+figure { margin: 1.5rem 0; }
+figure svg { max-width: 100%; height: auto; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f5f5f5;
+      padding: .8rem; }
+@media print {
+  body { max-width: none; margin: 0; font-size: 11pt; }
+  nav { display: none; }
+  .wide { overflow: visible; }
+  table { font-size: 8.5pt; }
+  figure, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+}
+"""
+
+
+def report_page(report: "Report", drawn: Mapping[str, str]) -> str:
+    """Return a report as HTML; `drawn` holds each figure's `<svg>` by its name."""
+    entries = [*report.tables, *report.figures]
+    contents = "\n".join(
+        f'<li><a href="#{escape(entry.name)}">{escape(entry.title)}</a></li>'
+        for entry in entries
+    )
+    notes = "\n".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    settings = json.dumps(report.settings, indent=1, ensure_ascii=False)
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        '<head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(report.title)}</title>",
+        f"<style>{STYLE}</style></head>",
+        f"<body><h1>{escape(report.title)}</h1>",
+        f"<ul>{notes}</ul>" if notes else "",
+        f'<nav aria-label="Contents"><ul>{contents}</ul></nav>',
+        "<main>",
+        *map(_table, report.tables),
+        *(_figure(f.name, f.title, f.note, drawn[f.name]) for f in report.figures),
+        "</main>",
+        f"<details><summary>Settings</summary><pre>{escape(settings)}</pre></details>",
+        "</body></html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _table(table: "Table") -> str:
+    text = [
+        any(isinstance(row[i], str) for row in table.rows)
+        for i in range(len(table.columns))
+    ]
+    kinds = [' class="text"' if is_text else "" for is_text in text]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>'
+        for name, kind in zip(table.columns, kinds, strict=True)
+    )
+    body = "\n".join(
+        "<tr>"
+        + "".join(
+            f"<td{kind}>{escape(shown(cell, table.digits))}</td>"
+            for cell, kind in zip(row, kinds, strict=True)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    name, title = escape(table.name), escape(table.title)
+    return (
+        f'<section id="{name}"><h2>{title}</h2>{_note(table.note)}\n'
+        # Focusable, so that the arrow keys can scroll a table that is too wide.
+        f'<div class="wide" tabindex="0" role="region" aria-label="{title}">'
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+        f'</div>\n<p class="note"><a href="{name}.csv">{name}.csv</a></p></section>'
+    )
+
+
+def _figure(name: str, title: str, note: str, svg: str) -> str:
+    labelled = svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+    name = escape(name)
+    return (
+        f'<section id="{name}"><h2>{escape(title)}</h2>\n<figure>{labelled}'
+        f'<figcaption class="note">{escape(note)} <a href="{name}.svg">SVG</a>, '
+        f'<a href="{name}.png">PNG</a></figcaption></figure></section>'
+    )
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>' if text else ""
+
+
+def shown(cell: "Cell", digits: int) -> str:
+    """Return a cell as the page shows it."""
+    if cell is None:
+        return "–"
+    return f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell)

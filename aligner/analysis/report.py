@@ -1,0 +1,116 @@
+"""What a study found: tables, figures and notes, written into one directory.
+
+A study fills a `Report` with plain values and knows nothing of files. `write_report`
+turns it into
+
+    report.html     everything, in one file that needs no other
+    report.json     everything, with the settings that made it
+    NAME.csv        each table
+    NAME.svg, .png  each figure
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aligner
+from aligner.analysis.figures import Figure, to_png, to_svg
+from aligner.analysis.pages import report_page
+from aligner.text.output import replacing, write_whole
+
+Cell: TypeAlias = str | int | float | None  # None: there is no such value
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report.
+
+    Attributes:
+        name: of its file, without a suffix.
+        title: what it shows; the place in the paper that shows the same.
+        columns: the names of the columns.
+        rows: a cell for each column.
+        digits: decimals of fractions on the page; files have all.
+        note: how to read it.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    digits: int = 3
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that every row has its cells, and that every number is one."""
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.name}: expected {self.columns}, got {row}")
+            if any(isinstance(cell, float) and not math.isfinite(cell) for cell in row):
+                raise ValueError(f"{self.name}: expected finite numbers, got {row}")
+
+    def to_csv(self) -> str:
+        """Return comma-separated values under a line of names; None is empty."""
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([self.columns, *self.rows])
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A study's result.
+
+    Attributes:
+        title: a line.
+        settings: what was analysed and how, by name; JSON's types only.
+        notes: a sentence each: what was left out and why, what to keep in mind.
+        tables: the most telling first.
+        figures: likewise.
+    """
+
+    title: str
+    settings: Mapping[str, Any]
+    notes: Sequence[str]
+    tables: Sequence[Table]
+    figures: Sequence[Figure]
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        content = {
+            "aligner": aligner.__version__,
+            "title": self.title,
+            "settings": self.settings,
+            "notes": list(self.notes),
+            "tables": [asdict(table) for table in self.tables],
+            "figures": [
+                {"kind": type(figure).__name__, **asdict(figure)}
+                for figure in self.figures
+            ],
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        return text + "\n"
+
+
+def write_report(directory: Path, report: Report) -> None:
+    """Write a report's files into a directory; `report.html`, the last, is complete."""
+    drawn = {}
+    for table in report.tables:
+        write_whole(directory / f"{table.name}.csv", table.to_csv())
+    for figure in report.figures:
+        drawn[figure.name] = to_svg(figure)
+        write_whole(directory / f"{figure.name}.svg", drawn[figure.name])
+        with replacing(directory / f"{figure.name}.png") as beside:
+            beside.write_bytes(to_png(figure))
+    write_whole(directory / "report.json", report.to_json())
+    write_whole(directory / "report.html", report_page(report, drawn))
+
+
+def cells(values: Iterable[float]) -> list[Cell]:
+    """Return numbers as cells: None for those that are not finite."""
+    return [value if math.isfinite(value) else None for value in map(float, values)]

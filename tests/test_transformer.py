@@ -211,7 +211,7 @@ def test_nothing_is_computed_after_the_layer_that_is_read(
     monkeypatch.setattr(network.decoder[1].feed_forward, "forward", never)
     monkeypatch.setattr(network.decoder[1].cross_attention.output, "forward", never)
     monkeypatch.setattr(network.decoder[2], "forward", never)
-    monkeypatch.setattr(network.decoder[2], "_attend_self", never)
+    monkeypatch.setattr(network.decoder[2], "attend_self", never)
     network.record(src, tgt, 1)
 
 

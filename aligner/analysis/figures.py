@@ -138,8 +138,8 @@ def _draw_heatmap(figure: Heatmap, canvas: "Canvas", axes: "Axes") -> None:
     canvas.colorbar(image, ax=axes, label=_plain(figure.label))
     axes.set(xlabel="head", ylabel="layer")
     columns = max(map(len, values), default=0)
-    axes.set_xticks(range(columns), range(1, columns + 1))
-    axes.set_yticks(range(len(values)), range(1, len(values) + 1))
+    axes.set_xticks(range(columns), map(str, range(1, columns + 1)))
+    axes.set_yticks(range(len(values)), map(str, range(1, len(values) + 1)))
     if max(columns, len(values)) > LARGEST_LABELLED:
         return
     for y, row in enumerate(values):

@@ -64,8 +64,12 @@ def align(
         ),
     ] = None,
     score: Annotated[
-        Literal["norm", "weight"],
-        typer.Option(help="Vector norms, or attention weights as the baseline."),
+        Literal["norm", "weight", "resln", "alti-l1", "alti-l2"],
+        typer.Option(
+            help="Vector norms; attention weights as the baseline; resln, the norms "
+            "after residual and layer normalisation; alti-l1 or alti-l2, ALTI's "
+            "contributions of one layer."
+        ),
     ] = "norm",
     layer: Annotated[
         int | None, typer.Option(help="Decoder layer, from 1; default: the model's.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.extraction.scores import Score, attention_scores
+from aligner.extraction.scores import (
+    PLAIN,
+    Score,
+    attention_scores,
+    sublayer_scores,
+)
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad
+from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
 from aligner.text.subwords import Subwords
 
@@ -30,7 +37,7 @@ class Reading:
     Attributes:
         layer: the decoder layer, from 0.
         rows: the decoder's rows that speak for a target word.
-        score: vector norms, or attention weights as the baseline.
+        score: vector norms, attention weights as the baseline, or what else `Score` is.
         head: one head, from 0; None for all heads together.
     """
 
@@ -39,9 +46,24 @@ class Reading:
     score: Score = "norm"
     head: int | None = None
 
-    def word_scores(self, record: AttentionRecord, batch: "ForcedBatch") -> Tensor:
+    def record(
+        self, network: Transformer, batch: "ForcedBatch"
+    ) -> AttentionRecord | SublayerRecord:
+        """Return what is needed of the layer for this reading, and no more."""
+        whole = self.rows == "full"
+        if self.score in PLAIN:
+            return network.record(batch.src, batch.tgt, self.layer, whole=whole)
+        records = sublayer_records(network, batch.src, batch.tgt, whole=whole)
+        return next(islice(records, self.layer, None))
+
+    def word_scores(
+        self, record: AttentionRecord | SublayerRecord, batch: "ForcedBatch"
+    ) -> Tensor:
         """Return scores (B, target words, source words + 1) of the layer's record."""
-        scores = attention_scores(record, self.score, self.head)
+        if isinstance(record, SublayerRecord):
+            scores = sublayer_scores(record, self.score, self.head)
+        else:
+            scores = attention_scores(record, self.score, self.head)
         scores = target_rows(scores, self.rows)
         return word_scores(scores, batch.src_words, batch.tgt_words)
 
@@ -139,8 +161,7 @@ def read_word_scores(
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     device = next(network.parameters()).device
     for batch in forced_batches(pairs, tag, device):
-        whole = reading.rows == "full"
-        record = network.record(batch.src, batch.tgt, reading.layer, whole=whole)
+        record = reading.record(network, batch)
         scores = reading.word_scores(record, batch).cpu().numpy()
         for row, index in enumerate(batch.indices):
             written, read = pairs[index].size

@@ -94,12 +94,16 @@ class MultiHeadAttention(nn.Module):
 
     def gram(self, values: Tensor) -> Tensor:
         """Return the Gram matrices of f over heads, (B, S, H, H)."""
+        f = self.vectors(values)
+        return f @ f.transpose(-1, -2)
+
+    def vectors(self, values: Tensor) -> Tensor:
+        """Return the vectors f_h(x_j), (B, S, H, D), at least in float32."""
         if values.dtype in (torch.bfloat16, torch.float16):
             values = values.float()
         dim, heads = self.output.weight.shape[0], self.heads
         per_head = self.output.weight.to(values.dtype).view(dim, heads, -1)
-        f = torch.einsum("bhsk,dhk->bshd", values, per_head)  # (B, S, H, D)
-        return f @ f.transpose(-1, -2)
+        return torch.einsum("bhsk,dhk->bshd", values, per_head)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, H, T, K)

@@ -117,7 +117,7 @@ class DecoderLayer(nn.Module):
         Each position sees those before it; with `whole`, true on the target's real
         tokens (B, 1, 1, T), all of them.
         """
-        x = self._attend_self(x, whole)
+        x = self.attend_self(x, whole)
         h = self.around_cross.enter(x)
         x = self.around_cross.leave(x, self.cross_attention(h, memory, mask))
         return self._feed(x)
@@ -126,7 +126,7 @@ class DecoderLayer(nn.Module):
         self, x: Tensor, memory: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, AttentionRecord]:
         """Return what `forward` returns, and what the cross-attention did."""
-        x = self._attend_self(x)
+        x = self.attend_self(x)
         h = self.around_cross.enter(x)
         out, record = self.cross_attention.record(h, memory, mask)
         return self._feed(self.around_cross.leave(x, out)), record
@@ -139,7 +139,7 @@ class DecoderLayer(nn.Module):
         whole: Tensor | None = None,
     ) -> AttentionRecord:
         """Return what the cross-attention would do, and compute nothing after it."""
-        h = self.around_cross.enter(self._attend_self(x, whole))
+        h = self.around_cross.enter(self.attend_self(x, whole))
         keys, values = self.cross_attention.keys_values(memory)
         weights = self.cross_attention.weights(h, keys, mask)
         return AttentionRecord(weights, self.cross_attention.gram(values))
@@ -165,7 +165,8 @@ class DecoderLayer(nn.Module):
         out = self.cross_attention.attend(h, cache.cross_keys, cache.cross_values, mask)
         return self._feed(self.around_cross.leave(x, out)), cache
 
-    def _attend_self(self, x: Tensor, whole: Tensor | None = None) -> Tensor:
+    def attend_self(self, x: Tensor, whole: Tensor | None = None) -> Tensor:
+        """Return the stream (B, T, D) after self-attention, `whole` as in `forward`."""
         # Padding stands at the end, so the causal mask hides it from real tokens.
         h = self.around_self.enter(x)
         out = self.self_attention(h, h, whole, causal=whole is None)

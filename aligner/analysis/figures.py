@@ -7,7 +7,7 @@ alone. matplotlib is an extra, loaded when the first figure is drawn.
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aligner.errors import ConfigError
@@ -45,7 +45,7 @@ class Curves:
     title: str
     series: Mapping[str, Numbers]
     label: str
-    spread: Mapping[str, Numbers] | None = None
+    spread: Mapping[str, Numbers] = field(default_factory=dict)
     note: str = ""
 
 
@@ -134,12 +134,13 @@ def _draw_heatmap(figure: Heatmap, canvas: "Canvas", axes: "Axes") -> None:
     values = [[math.nan if v is None else v for v in row] for row in figure.values]
     finite = [v for row in values for v in row if not math.isnan(v)]
     middle = (min(finite, default=0.0) + max(finite, default=0.0)) / 2
-    image = axes.imshow(values, cmap="cividis", aspect="auto")
-    canvas.colorbar(image, ax=axes, label=_plain(figure.label))
+    cells = axes.pcolormesh(values, cmap="cividis")
+    canvas.colorbar(cells, ax=axes, label=_plain(figure.label))
     axes.set(xlabel="head", ylabel="layer")
     columns = max(map(len, values), default=0)
-    axes.set_xticks(range(columns), map(str, range(1, columns + 1)))
-    axes.set_yticks(range(len(values)), map(str, range(1, len(values) + 1)))
+    for axis, count in ((axes.xaxis, columns), (axes.yaxis, len(values))):
+        axis.set_ticks([i + 0.5 for i in range(count)], map(str, range(1, count + 1)))
+    axes.invert_yaxis()
     if max(columns, len(values)) > LARGEST_LABELLED:
         return
     for y, row in enumerate(values):
@@ -147,8 +148,8 @@ def _draw_heatmap(figure: Heatmap, canvas: "Canvas", axes: "Axes") -> None:
             if not math.isnan(value):
                 dark = value < middle
                 axes.text(
-                    x,
-                    y,
+                    x + 0.5,
+                    y + 0.5,
                     f"{value:.3g}",
                     ha="center",
                     va="center",
@@ -163,7 +164,7 @@ def _draw_curves(figure: Curves, axes: "Axes") -> None:
         ys = [math.nan if y is None else y for y in series]
         xs = range(1, len(ys) + 1)
         axes.plot(xs, ys, label=_plain(name), markersize=5, **look)
-        if figure.spread and name in figure.spread:
+        if name in figure.spread:
             around = [math.nan if s is None else s for s in figure.spread[name]]
             low = [y - s for y, s in zip(ys, around, strict=True)]
             high = [y + s for y, s in zip(ys, around, strict=True)]

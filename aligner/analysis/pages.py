@@ -1,12 +1,16 @@
 """A report as a page: one HTML file, for the screen, the keyboard and print."""
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aligner.analysis.report import Cell, Report, Table
+
+_ID = re.compile(r' id="|href="#|url\(#')  # what stands before one
+SHORT_ROWS = 24  # tables with more come last
 
 STYLE = """
 :root { color-scheme: light; }
@@ -20,9 +24,12 @@ a:focus-visible, .wide:focus-visible, summary:focus-visible
   { outline: 3px solid #d55e00; outline-offset: 2px; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.figures { display: grid; gap: 0 2rem;
+           grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
+th.text, td.text { text-align: left; }
+td { white-space: nowrap; }
 caption, figcaption { text-align: left; }
 .note { color: #444; font-size: .92rem; max-width: 46rem; }
 figure { margin: 1.5rem 0; }
@@ -42,7 +49,9 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f5f5f5;
 
 def report_page(report: "Report", drawn: Mapping[str, str]) -> str:
     """Return a report as HTML; `drawn` holds each figure's `<svg>` by its name."""
-    entries = [*report.tables, *report.figures]
+    short = [table for table in report.tables if len(table.rows) <= SHORT_ROWS]
+    long = [table for table in report.tables if len(table.rows) > SHORT_ROWS]
+    entries = [*short, *report.figures, *long]
     contents = "\n".join(
         f'<li><a href="#{escape(entry.name)}">{escape(entry.title)}</a></li>'
         for entry in entries
@@ -60,8 +69,11 @@ def report_page(report: "Report", drawn: Mapping[str, str]) -> str:
         f"<ul>{notes}</ul>" if notes else "",
         f'<nav aria-label="Contents"><ul>{contents}</ul></nav>',
         "<main>",
-        *map(_table, report.tables),
+        *map(_table, short),
+        '<div class="figures">',
         *(_figure(f.name, f.title, f.note, drawn[f.name]) for f in report.figures),
+        "</div>",
+        *map(_table, long),
         "</main>",
         f"<details><summary>Settings</summary><pre>{escape(settings)}</pre></details>",
         "</body></html>",
@@ -79,11 +91,12 @@ def _table(table: "Table") -> str:
         f'<th scope="col"{kind}>{escape(name)}</th>'
         for name, kind in zip(table.columns, kinds, strict=True)
     )
+    digits = [table.digits_of.get(name, table.digits) for name in table.columns]
     body = "\n".join(
         "<tr>"
         + "".join(
-            f"<td{kind}>{escape(shown(cell, table.digits))}</td>"
-            for cell, kind in zip(row, kinds, strict=True)
+            f"<td{kind}>{escape(shown(cell, places))}</td>"
+            for cell, kind, places in zip(row, kinds, digits, strict=True)
         )
         + "</tr>"
         for row in table.rows
@@ -99,10 +112,13 @@ def _table(table: "Table") -> str:
 
 
 def _figure(name: str, title: str, note: str, svg: str) -> str:
-    labelled = svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
-    name = escape(name)
+    name, title = escape(name), escape(title)
+    # The ids of one figure must not be those of another.
+    own = re.sub(
+        "<[^>]*>", lambda tag: _ID.sub(rf"\g<0>{name}-", tag.group()), svg
+    ).replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
     return (
-        f'<section id="{name}"><h2>{escape(title)}</h2>\n<figure>{labelled}'
+        f'<section id="{name}"><h2>{title}</h2>\n<figure>{own}'
         f'<figcaption class="note">{escape(note)} <a href="{name}.svg">SVG</a>, '
         f'<a href="{name}.png">PNG</a></figcaption></figure></section>'
     )

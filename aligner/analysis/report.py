@@ -14,14 +14,17 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import aligner
 from aligner.analysis.figures import Figure, to_png, to_svg
 from aligner.analysis.pages import report_page
+from aligner.errors import ConfigError
 from aligner.text.output import replacing, write_whole
+
+REPORT, PAGE = "report.json", "report.html"
 
 Cell: TypeAlias = str | int | float | None  # None: there is no such value
 
@@ -37,6 +40,7 @@ class Table:
         rows: a cell for each column.
         digits: decimals of fractions on the page; files have all.
         note: how to read it.
+        digits_of: the same for single columns.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     digits: int = 3
     note: str = ""
+    digits_of: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that every row has its cells, and that every number is one."""
@@ -80,6 +85,12 @@ class Report:
     tables: Sequence[Table]
     figures: Sequence[Figure]
 
+    def __post_init__(self) -> None:
+        """Check that no two tables or figures have one name."""
+        names = [entry.name for entry in (*self.tables, *self.figures)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a name twice: {names}")
+
     def to_json(self) -> str:
         """Return everything as JSON."""
         content = {
@@ -107,8 +118,29 @@ def write_report(directory: Path, report: Report) -> None:
         write_whole(directory / f"{figure.name}.svg", drawn[figure.name])
         with replacing(directory / f"{figure.name}.png") as beside:
             beside.write_bytes(to_png(figure))
-    write_whole(directory / "report.json", report.to_json())
-    write_whole(directory / "report.html", report_page(report, drawn))
+    write_whole(directory / REPORT, report.to_json())
+    write_whole(directory / PAGE, report_page(report, drawn))
+
+
+def clear_report(directory: Path) -> None:
+    """Remove the files of a report that was written into a directory before.
+
+    Raises:
+        ConfigError: what lies there is no report.
+    """
+    path = directory / REPORT
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        tables, figures = (
+            [entry["name"] for entry in content[kind]] for kind in ("tables", "figures")
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: expected a report to replace: {error}") from error
+    names = [f"{name}.csv" for name in tables]
+    names += [f"{name}.{kind}" for name in figures for kind in ("svg", "png")]
+    for name in (*names, PAGE, REPORT):
+        if Path(name).name == name:  # nothing outside the directory
+            (directory / name).unlink(missing_ok=True)
 
 
 def cells(values: Iterable[float]) -> list[Cell]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import say
+from aligner.cli.options import GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE
 from aligner.errors import ConfigError, LinkFormatError
 
 if TYPE_CHECKING:
@@ -22,20 +23,10 @@ def evaluate(
         ),
     ],
     gold_format: Annotated[
-        Literal["pharaoh", "talp", "naacl"] | None,
-        typer.Option(
-            help="pharaoh: from 0, i-j sure, i?j or ipj possible; talp: the same from "
-            "1; naacl: `sentence src tgt S|P` from 1. Default: naacl if it looks so, "
-            "talp if the file is called so, else pharaoh."
-        ),
+        Literal["pharaoh", "talp", "naacl"] | None, GOLD_FORMAT
     ] = None,
-    gold_base: Annotated[
-        int | None,
-        typer.Option(min=0, max=1, help="Gold counts from 0 or 1; default: by format."),
-    ] = None,
-    gold_reverse: Annotated[
-        bool, typer.Option("--gold-reverse", help="Gold has the target first.")
-    ] = False,
+    gold_base: Annotated[int | None, GOLD_BASE] = None,
+    gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp_base: Annotated[
         int, typer.Option(min=0, max=1, help="Hypotheses count from 0 or 1.")
     ] = 0,

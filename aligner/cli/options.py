@@ -9,3 +9,12 @@ SRC = typer.Option(
 TGT = typer.Option(help="Target text, line by line.")
 OUT = typer.Option(help="Write to this file instead of stdout.")
 DEVICE = typer.Option(help="auto, cpu, cuda or mps.")
+GOLD_FORMAT = typer.Option(
+    help="pharaoh: from 0, i-j sure, i?j or ipj possible; talp: the same from 1; "
+    "naacl: `sentence src tgt S|P` from 1. Default: naacl if it looks so, talp if the "
+    "file is called so, else pharaoh."
+)
+GOLD_BASE = typer.Option(
+    min=0, max=1, help="Gold counts from 0 or 1; default: by format."
+)
+GOLD_REVERSE = typer.Option("--gold-reverse", help="Gold has the target first.")

@@ -152,3 +152,47 @@ class PassProgress(AbstractContextManager["PassProgress"]):
         if self._live:
             text = f"\r{self._name}: pass {done} of {of} "
             print(text, end="", file=sys.stderr, flush=True)
+
+
+class ShareProgress(AbstractContextManager["ShareProgress"]):
+    """Shows how much of a known whole is done: a bar on a terminal, or lines."""
+
+    def __init__(self, name: str) -> None:
+        """Start the clock."""
+        self._name = name
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(console=console, transient=True)
+            self._task = self._bar.add_task(name, total=None)
+        self._started = self._shown = time.monotonic()
+        self._of = 0
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say how long it took."""
+        if self._bar:
+            self._bar.stop()
+        if error is None:
+            seconds = time.monotonic() - self._started
+            say(f"{self._name}: {self._of} in {clock(seconds)}")
+
+    def __call__(self, done: int, of: int) -> None:
+        """Show that so many are done."""
+        self._of = of
+        now = time.monotonic()
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=of)
+        elif now - self._shown > PLAIN_SECONDS:
+            self._shown = now
+            say(f"{self._name}: {done} of {of}")

@@ -6,6 +6,7 @@ the usual reading need `AttentionRecord` only. Shapes as in `transformer.py`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -42,7 +43,7 @@ class SublayerRecord:
     post: bool
     to_itself: bool
 
-    @property
+    @cached_property
     def attention(self) -> AttentionRecord:
         """The part of it that the plain scores need."""
         return AttentionRecord(

@@ -1,0 +1,225 @@
+"""What every layer and head of one translation model says of gold-aligned text.
+
+Kobayashi et al. (2020), section 5: forced decoding, links by argmax over the source
+words and NULL, one direction, and the alignment error rate of each layer and head by
+each score.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aligner.errors import ConfigError
+from aligner.extraction.aligner import trained_direction
+from aligner.extraction.forced_decoding import (
+    ForcedBatch,
+    Segmented,
+    forced_batches,
+)
+from aligner.extraction.scores import PLAIN, Score, sublayer_scores
+from aligner.extraction.selection import choose_by_agreement
+from aligner.extraction.word_scores import Rows, target_rows, word_scores
+from aligner.links.alignment import Alignment, GoldAlignment, flip
+from aligner.links.evaluation import score as score_links
+from aligner.links.matching import forward_links
+from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.norms import head_norms, layer_norms
+from aligner.nmt.sublayers import SublayerRecord, sublayer_records
+from aligner.nmt.transformer import PAD
+from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+
+Direction = Literal["forward", "reverse"]
+Floats: TypeAlias = NDArray[np.float64]
+# Weights first, as the baseline.
+SCORES: tuple[Score, ...] = ("weight", "norm", "resln", "alti-l1", "alti-l2")
+
+
+class Place(NamedTuple):
+    """What is read: a layer from 0, a head or None for all, rows, and the score."""
+
+    layer: int
+    head: int | None
+    rows: Rows
+    score: Score
+
+
+@dataclass(frozen=True)
+class ModelMeasures:
+    """The figures of one model.
+
+    Attributes:
+        name: of the model.
+        links: for each place, the links of each sentence pair.
+        aer: for each place, the alignment error rate in percent.
+        layer_norms: (layers,) mean over target positions of the mean over source
+            positions of `‖Σ_h α_h f_h‖`.
+        head_norms: (layers, heads) the same of `‖α f‖`.
+        agreement: for each layer and rows, how far both directions agree by norm;
+            empty where the model knows one direction only.
+    """
+
+    name: str
+    links: dict[Place, list[Alignment]]
+    aer: dict[Place, float]
+    layer_norms: Floats
+    head_norms: Floats
+    agreement: dict[tuple[int, Rows], float]
+
+    @property
+    def rows(self) -> list[Rows]:
+        """The rows that were read."""
+        return list(dict.fromkeys(place.rows for place in self.aer))
+
+    def by_layer(self, rows: Rows, score: Score) -> Floats:
+        """Return the error rate of each layer with all heads together, (layers,)."""
+        layers = range(len(self.layer_norms))
+        return np.array([self.aer[Place(i, None, rows, score)] for i in layers])
+
+    def by_head(self, rows: Rows, score: Score) -> Floats:
+        """Return the error rate of each head, (layers, heads)."""
+        layers, heads = self.head_norms.shape
+        return np.array(
+            [
+                [self.aer[Place(i, h, rows, score)] for h in range(heads)]
+                for i in range(layers)
+            ]
+        )
+
+
+def is_guided(model: TranslationModel) -> bool:
+    """Tell whether a model's attention was trained towards given alignments."""
+    files = model.meta.get("files")
+    return isinstance(files, dict) and files.get("guide", "none") != "none"
+
+
+def measure_model(
+    name: str,
+    model: TranslationModel,
+    pairs: Sequence[Segmented | None],
+    gold: Sequence[GoldAlignment],
+    direction: Direction = "forward",
+) -> ModelMeasures:
+    """Measure one model on sentence pairs; None for pairs that have no links.
+
+    Raises:
+        ConfigError: the model was not trained in this direction.
+    """
+    tag = direction_tag(model, direction)
+    good = [pair for pair in pairs if pair is not None]
+    agreement = {}
+    if trained_direction(model) == "both":
+        figures = choose_by_agreement(model.network, good).figures
+        agreement = {(r.layer, r.rows): value for r, value in figures.items()}
+    if direction == "reverse":
+        good = [pair.turned() for pair in good]
+    measuring = _Measuring(model, len(good))
+    for batch in forced_batches(good, tag, next(model.network.parameters()).device):
+        measuring.add(batch, good)
+    places = {
+        place: _with_gaps(links, pairs, turned=direction == "reverse")
+        for place, links in measuring.links.items()
+    }
+    return ModelMeasures(
+        name,
+        places,
+        {place: 100 * score_links(gold, links).aer for place, links in places.items()},
+        measuring.layer_totals / max(measuring.positions, 1),
+        measuring.head_totals / max(measuring.positions, 1),
+        agreement,
+    )
+
+
+def direction_tag(model: TranslationModel, direction: Direction) -> int:
+    """Return what the decoder is fed first.
+
+    Raises:
+        ConfigError: the model was not trained in this direction.
+    """
+    if trained_direction(model) == "both":
+        return TO_TGT if direction == "forward" else TO_SRC
+    if direction == "reverse":
+        raise ConfigError(
+            "the model was trained forward only: expected --direction forward, "
+            "got reverse"
+        )
+    return BOS
+
+
+class _Measuring:
+    """Links and sums over batches."""
+
+    def __init__(self, model: TranslationModel, pairs: int) -> None:
+        sizes = model.config.transformer
+        self.network = model.network
+        self.passes: dict[bool, tuple[Rows, ...]] = {False: ("awi", "awo")}
+        if is_guided(model):
+            self.passes[True] = ("full",)
+        self.links: dict[Place, list[Alignment]] = {}
+        self.pairs = pairs
+        self.positions = 0
+        self.layer_totals = np.zeros(sizes.decoder_layers)
+        self.head_totals = np.zeros((sizes.decoder_layers, sizes.heads))
+
+    @torch.inference_mode()
+    def add(self, batch: ForcedBatch, pairs: Sequence[Segmented]) -> None:
+        """Count one batch in."""
+        self.positions += int((batch.tgt_words >= 0).sum())
+        for whole, rows in self.passes.items():
+            records = sublayer_records(self.network, batch.src, batch.tgt, whole=whole)
+            for layer, record in enumerate(records):
+                if not whole:
+                    self._add_norms(layer, record, batch)
+                for place, scores in _scores(layer, record):
+                    for one in rows:
+                        self._add_links(place._replace(rows=one), scores, batch, pairs)
+
+    def _add_norms(
+        self, layer: int, record: SublayerRecord, batch: ForcedBatch
+    ) -> None:
+        plain = record.attention
+        # The mean over the source without its padding, whose norms are 0.
+        shares = (batch.tgt_words >= 0).double() / batch.src.ne(PAD).sum(1)[:, None]
+        over_heads = layer_norms(plain)[:, 1:].sum(-1).double()  # (B, T - 1)
+        self.layer_totals[layer] += float((over_heads * shares).sum())
+        per_head = head_norms(plain)[:, :, 1:].sum(-1).double()  # (B, H, T - 1)
+        totals = (per_head * shares[:, None]).sum((0, 2))
+        self.head_totals[layer] += totals.cpu().numpy()
+
+    def _add_links(
+        self,
+        place: Place,
+        scores: Tensor,
+        batch: ForcedBatch,
+        pairs: Sequence[Segmented],
+    ) -> None:
+        of_words = word_scores(
+            target_rows(scores, place.rows), batch.src_words, batch.tgt_words
+        )
+        found = self.links.setdefault(place, [frozenset()] * self.pairs)
+        for row, index in enumerate(batch.indices):
+            written, read = pairs[index].size
+            one = of_words[row, :written, : read + 1]
+            found[index] = forward_links(one.cpu().numpy())
+
+
+def _scores(layer: int, record: SublayerRecord) -> Iterator[tuple[Place, Tensor]]:
+    """Yield every score (B, T, S) of a layer, and each head's plain ones."""
+    for score in SCORES:
+        yield Place(layer, None, "awi", score), sublayer_scores(record, score)
+    for score in PLAIN:
+        for head in range(record.weights.shape[1]):
+            scores = sublayer_scores(record, score, head)
+            yield Place(layer, head, "awi", score), scores
+
+
+def _with_gaps(
+    found: Sequence[Alignment], pairs: Sequence[Segmented | None], *, turned: bool
+) -> list[Alignment]:
+    """Return (src, tgt) links of the pairs that were read, and none for the others."""
+    given = map(flip, found) if turned else iter(found)
+    return [frozenset() if pair is None else next(given) for pair in pairs]

@@ -1,0 +1,249 @@
+"""The study of translation models: weights against norms, by alignment error rate.
+
+Kobayashi et al. (2020), section 5, for one or more models of the same sizes, such as
+several seeds. Rates are in percent.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aligner.analysis.correlation import deviation_or_none, mean_or_none
+from aligner.analysis.nmt_choices import (
+    BEST_HEAD,
+    BEST_LAYER,
+    WITHOUT_GOLD,
+    Choice,
+    Chosen,
+)
+from aligner.analysis.nmt_figures import ROWS, correlations, figures_of
+from aligner.analysis.nmt_measures import SCORES, ModelMeasures, Place
+from aligner.analysis.report import Cell, Report, Table
+from aligner.errors import ConfigError
+from aligner.extraction.scores import PLAIN, Score
+from aligner.extraction.word_scores import Rows
+from aligner.links.alignment import GoldAlignment
+from aligner.links.evaluation import compare
+
+SPREAD = "Percent; mean and sample standard deviation (SD) over the models."
+
+
+def study_models(
+    models: Sequence[ModelMeasures],
+    gold: Sequence[GoldAlignment],
+    settings: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> Report:
+    """Return the report on one or more measured models.
+
+    Raises:
+        ConfigError: the models differ in layers or heads.
+    """
+    first = models[0]
+    for model in models:
+        expected, got = first.head_norms.shape, model.head_norms.shape
+        if expected != got:
+            raise ConfigError(
+                f"{model.name}: expected {expected[0]} decoder layers of {expected[1]} "
+                f"heads, as {first.name} has, got {got[0]} of {got[1]}"
+            )
+    return Report(
+        "Word alignments from a translation model: attention weights and norms",
+        settings,
+        notes,
+        [
+            _summary(models),
+            _choices(models),
+            _layers(models),
+            _differences(models, gold),
+            _correlations(models),
+            _layers_by_model(models),
+            _heads(models),
+        ],
+        figures_of(models, _rows(models)),
+    )
+
+
+def _summary(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for rows in _rows(models):
+        means = {s: [float(m.by_layer(rows, s).mean()) for m in models] for s in SCORES}
+        table.append([ROWS[rows], "mean over layers", *_spreads(means)])
+        for choice in (BEST_LAYER, *WITHOUT_GOLD, BEST_HEAD):
+            rates = {s: _rates(choice, models, rows, s) for s in SCORES}
+            cells = _spreads(rates)
+            if any(cell is not None for cell in cells):
+                table.append([ROWS[rows], choice.name, *cells])
+    return Table(
+        "aer_summary",
+        "Alignment error rate by weight and by norm (the paper's table of AER)",
+        ["rows", "choice", *_score_columns()],
+        table,
+        digits=1,
+        note=f"{SPREAD} What is best by gold is chosen for each model and score; mean "
+        "norm and agreement know no gold.",
+    )
+
+
+def _choices(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for model in models:
+        for rows in model.rows:
+            for choice in WITHOUT_GOLD:
+                oracle = BEST_HEAD if choice.of_heads else BEST_LAYER
+                chosen, best = (c.choose(model, rows, "norm") for c in (choice, oracle))
+                if chosen is None or best is None:
+                    continue
+                rate, least = (
+                    model.aer[Place(*c, rows, "norm")] for c in (chosen, best)
+                )
+                places = [_counted(chosen), _counted(best)]
+                cells: list[Cell] = [*places, rate, least, rate - least]
+                table.append([model.name, ROWS[rows], choice.name, *cells])
+    return Table(
+        "choices_without_gold",
+        "What is chosen without gold, and what that costs",
+        ["model", "rows", "choice", "chosen", "best", "AER", "best AER", "cost"],
+        table,
+        digits=1,
+        note="By norm; a layer, or layer.head, counted from 1; percent.",
+    )
+
+
+def _layers(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for rows in _rows(models):
+        for layer in _layer_numbers(models):
+            rates = {
+                s: [m.aer[Place(layer, None, rows, s)] for m in models] for s in SCORES
+            }
+            table.append([ROWS[rows], layer + 1, *_spreads(rates)])
+    return Table(
+        "aer_by_layer",
+        "Alignment error rate of each layer, all heads together",
+        ["rows", "layer", *_score_columns()],
+        table,
+        digits=1,
+        note=SPREAD,
+    )
+
+
+def _differences(
+    models: Sequence[ModelMeasures], gold: Sequence[GoldAlignment]
+) -> Table:
+    table: list[list[Cell]] = []
+    for model in models:
+        for rows in model.rows:
+            for layer in _layer_numbers(models):
+                norm, weight = (model.links[Place(layer, None, rows, s)] for s in PLAIN)
+                result = compare(gold, norm, weight)
+                difference, low, high = (
+                    100 * value for value in (result.difference, *result.interval)
+                )
+                cells: list[Cell] = [layer + 1, difference, low, high, result.p_value]
+                table.append([model.name, ROWS[rows], *cells])
+    return Table(
+        "norm_against_weight",
+        "The norm's error rate less the weight's, with 95 % interval",
+        ["model", "rows", "layer", "difference", "low", "high", "p"],
+        table,
+        digits=1,
+        note="Percentage points, below 0 where the norm aligns better; paired "
+        "bootstrap over the sentence pairs.",
+        digits_of={"p": 4},
+    )
+
+
+def _correlations(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for rows in _rows(models):
+        found = [correlations(model, rows) for model in models]
+        for model, values in zip(models, found, strict=True):
+            table.append([model.name, ROWS[rows], *values])
+        if len(models) > 1:
+            means = [mean_or_none(column) for column in zip(*found, strict=True)]
+            table.append(["mean", ROWS[rows], *means])
+    return Table(
+        "head_correlations",
+        "How a head's mean norm goes with its error rate",
+        ["model", "rows", "Spearman", "Pearson"],
+        table,
+        digits=2,
+        note="Over all heads of all layers, by norm. Below 0: heads of large vectors "
+        "align better.",
+    )
+
+
+def _layers_by_model(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for model in models:
+        for rows in model.rows:
+            for layer, norm in enumerate(model.layer_norms.tolist()):
+                rates = [model.aer[Place(layer, None, rows, s)] for s in SCORES]
+                agreed = model.agreement.get((layer, rows))
+                percent = None if agreed is None else 100 * agreed
+                cells = [layer + 1, norm, percent, *rates]
+                table.append([model.name, ROWS[rows], *cells])
+    return Table(
+        "aer_by_layer_and_model",
+        "Alignment error rate of each model's layers",
+        ["model", "rows", "layer", "mean norm", "agreement", *SCORES],
+        table,
+        digits=1,
+        note="Percent. Agreement: 2|A ∩ B| / (|A| + |B|) of both directions' links by "
+        "norm.",
+        digits_of={"mean norm": 3},
+    )
+
+
+def _heads(models: Sequence[ModelMeasures]) -> Table:
+    table: list[list[Cell]] = []
+    for model in models:
+        for rows in model.rows:
+            for (layer, head), norm in np.ndenumerate(model.head_norms):
+                rates = [model.aer[Place(layer, head, rows, s)] for s in PLAIN]
+                cells = [layer + 1, head + 1, float(norm), *rates]
+                table.append([model.name, ROWS[rows], *cells])
+    return Table(
+        "aer_by_head",
+        "Alignment error rate and mean norm of each head",
+        ["model", "rows", "layer", "head", "mean norm", *PLAIN],
+        table,
+        digits=1,
+        note="Percent.",
+        digits_of={"mean norm": 3},
+    )
+
+
+def _rows(models: Sequence[ModelMeasures]) -> list[Rows]:
+    """Return the rows that were read of every model."""
+    return [rows for rows in models[0].rows if all(rows in m.rows for m in models)]
+
+
+def _layer_numbers(models: Sequence[ModelMeasures]) -> range:
+    return range(len(models[0].layer_norms))
+
+
+def _rates(
+    choice: Choice, models: Sequence[ModelMeasures], rows: Rows, score: Score
+) -> list[float | None]:
+    return [choice.rate(model, rows, score) for model in models]
+
+
+def _spreads(rates: Mapping[Score, Sequence[float | None]]) -> list[Cell]:
+    """Return mean and standard deviation of each score's rates."""
+    return [
+        cell
+        for values in rates.values()
+        for cell in (mean_or_none(values), deviation_or_none(values))
+    ]
+
+
+def _score_columns() -> list[str]:
+    return [name for score in SCORES for name in (score, f"{score} SD")]
+
+
+def _counted(place: Chosen) -> str:
+    layer, head = place
+    return str(layer + 1) if head is None else f"{layer + 1}.{head + 1}"

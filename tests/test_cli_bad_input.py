@@ -74,6 +74,8 @@ TRAIN = [
     ("--src two --tgt two --config broken.toml", "broken.toml: not valid TOML"),
     ("--src two --tgt two --config binary.toml", "binary.toml: not UTF-8"),
     ("--resume", "no training to resume"),
+    ("--seeds 2", "--src: the training text, got nothing"),
+    ("--src - --tgt two --seeds 2", "--seeds: files, read for each seed, got '-'"),
     (
         f"{GUIDED} --guide auot",
         "--guide auot: expected auto, none, or an existing file",

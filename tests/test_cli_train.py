@@ -33,6 +33,16 @@ def dying(self, group):
 training.Training._update = dying
 """
 )
+KILLED_IN_THE_SECOND_SEED = DYING.format(
+    patch="""
+update = training.Training._update
+def dying(self, group):
+    if self.config.seed == 5 and self.state.updates == 11:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(self, group)
+training.Training._update = dying
+"""
+)
 KILLED_BEFORE_ANY_CHECKPOINT = DYING.format(
     patch="""
 def dying(self, group):
@@ -185,6 +195,29 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     into_src.assert_clean_failure("trained forward only")
     other = run("train", "--out", out, "--resume", "--seed", "6")
     other.assert_clean_failure("--resume: expected the --direction, --seed and")
+
+
+def test_several_seeds_are_trained_one_after_the_other(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "seeds"
+    command = [*trained.training(out), "--guide", "none", "--seeds", "2", "--seed", "4"]
+    first = run(*command, program=KILLED_IN_THE_SECOND_SEED)
+    assert first.code == -signal.SIGKILL
+    result = run(*command, "--resume")
+    assert result.code == 0, result.err
+    assert f"seed 4: finished before, in {out / 'seed-4'}" in result.err
+    assert sorted(path.name for path in out.iterdir()) == ["seed-4", "seed-5"]
+    for seed in (4, 5):
+        meta = json.loads((out / f"seed-{seed}" / "meta.json").read_text())
+        assert (meta["seed"], meta["training"]["updates"]) == (seed, 24)
+    weights = [(out / f"seed-{s}" / "model.safetensors").read_bytes() for s in (4, 5)]
+    assert weights[0] != weights[1]
+    alone = tmp_path / "alone"
+    single = run(*trained.training(alone), "--guide", "none", "--seed", "5")
+    assert single.code == 0, single.err
+    assert (alone / "model.safetensors").read_bytes() == weights[1]
+    run(*command).assert_clean_failure("seed-4: a model is there already")
 
 
 # What guides the training

@@ -1,6 +1,8 @@
 """aligner train: learn a translation model from parallel text."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +14,7 @@ from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
     from aligner.cli.training_text import TrainingFiles
+    from aligner.nmt.config import Config
 
 Direction = Literal["both", "forward"]
 
@@ -53,6 +56,14 @@ def train(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Overrides the recipe's.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train this many models, one after the other, into OUT/seed-N; N "
+            "counts from the seed.",
+        ),
+    ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -81,41 +92,104 @@ def train(
     Kill it at any moment: the same command with --resume goes on.
     """
     from aligner.cli.training_run import train_model
-    from aligner.cli.training_text import TrainingFiles
-    from aligner.nmt.config import read_config
 
     if not max_minutes > 0:
         raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
-    if resume:
+    text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide) if src else None
+    given = Given(text, config, changes, resume, overwrite)
+    if seeds is None:
+        runs = [_run(out, given)]
+    elif "-" in (src, tgt, valid_src, valid_tgt):
+        raise ConfigError("--seeds: expected files, to be read for each seed, got '-'")
+    else:
+        runs = list(_runs_of_seeds(out, given, seeds))
+    device = resolve_device(device)
+    for run in runs:
+        if seeds is not None:
+            say(f"seed {run.config.training.seed}")
+        train_model(
+            run.files,
+            run.config,
+            run.out,
+            device,
+            max_minutes * 60,
+            resume=run.resume,
+        )
+        say(f"model: {run.out}")
+        say(f"align with: aligner align {run.out} --src FILE --tgt FILE > FILE.align")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line says of a run; `changes` are those of the recipe."""
+
+    text: "TrainingFiles | None"
+    config: str
+    changes: dict[str, Any]
+    resume: bool
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is to fill a model directory, or to go on with what is there."""
+
+    out: Path
+    files: "TrainingFiles"
+    config: "Config"
+    resume: bool
+
+
+def _runs_of_seeds(out: Path, given: Given, seeds: int) -> Iterator[Run]:
+    """Yield the run of each seed; to resume, those begun before, then the others."""
+    from aligner.nmt.checkpoint import META, read_meta
+    from aligner.nmt.config import read_config
+
+    first = given.changes.get("seed", read_config(given.config).training.seed)
+    for seed in range(first, first + seeds):
+        place = out / f"seed-{seed}"
+        begun = given.resume and (place / META).is_file()
+        if begun and "training" in read_meta(place):
+            say(f"seed {seed}: finished before, in {place}")
+            continue
+        changes = given.changes | {"seed": seed}
+        yield _run(place, replace(given, changes=changes, resume=begun))
+
+
+def _run(out: Path, given: Given) -> Run:
+    """Return the run that fills a directory.
+
+    Raises:
+        ConfigError: the options don't fit one another, or what is there.
+        ModelError: there is nothing to resume.
+    """
+    from aligner.cli.training_text import TrainingFiles
+    from aligner.nmt.config import read_config
+
+    if given.resume:
         files, recipe = TrainingFiles.of_run(out)
-        if recipe.with_training(**changes) != recipe:
+        if recipe.with_training(**given.changes) != recipe:
             raise ConfigError(
                 "--resume: expected the --direction, --seed and --rounds as before"
             )
-        given = (
-            _files(src, tgt, valid_src, valid_tgt, tokenize, guide) if src else files
-        )
-        if given.to_meta() != files.to_meta():
+        if given.text and given.text.to_meta() != files.to_meta():
             raise ConfigError("--resume: expected the same text and --guide as before")
-    else:
-        files = _files(src, tgt, valid_src, valid_tgt, tokenize, guide)
-        recipe = read_config(config).with_training(**changes)
-        if recipe.training.rounds > 1 and guide == "none":
-            raise ConfigError(
-                f"rounds = {recipe.training.rounds}: expected a --guide, got none"
-            )
-        _check_vacant(out, overwrite)
-    train_model(
-        files, recipe, out, resolve_device(device), max_minutes * 60, resume=resume
-    )
-    say(f"model: {out}")
-    say(f"align with: aligner align {out} --src FILE --tgt FILE > FILE.align")
+        return Run(out, files, recipe, resume=True)
+    if given.text is None:
+        raise ConfigError("--src: expected the training text, got nothing")
+    recipe = read_config(given.config).with_training(**given.changes)
+    if recipe.training.rounds > 1 and given.text.guide == "none":
+        raise ConfigError(
+            f"rounds = {recipe.training.rounds}: expected a --guide, got none"
+        )
+    _check_vacant(out, given.overwrite)
+    return Run(out, given.text, recipe, resume=False)
 
 
 def _files(
-    src: str | None,
+    src: str,
     tgt: str | None,
     valid_src: str | None,
     valid_tgt: str | None,
@@ -124,8 +198,6 @@ def _files(
 ) -> "TrainingFiles":
     from aligner.cli.training_text import TrainingFiles
 
-    if src is None:
-        raise ConfigError("--src: expected the training text, got nothing")
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
     if [src, tgt, valid_src, valid_tgt].count("-") > 1:

@@ -9,7 +9,6 @@ from aligner.analysis.nmt_measures import (
     SCORES,
     ModelMeasures,
     Place,
-    is_guided,
     measure_model,
 )
 from aligner.errors import ConfigError
@@ -130,10 +129,10 @@ def test_pairs_that_cannot_be_read_count_as_unlinked() -> None:
 
 def test_a_guided_model_is_read_with_the_whole_target_too() -> None:
     model = random_model()
-    assert not is_guided(model)
+    assert not model.is_guided
     assert measured().rows == ["awi", "awo"]
     model.meta["files"] = {"guide": "auto"}
-    assert is_guided(model)
+    assert model.is_guided
     found = measure_model("m", model, segmented(model), GOLD)
     assert found.rows == ["awi", "awo", "full"]
     aligner = Aligner(model, Reading(1, "full"), LinkRule("forward"))

@@ -91,12 +91,6 @@ class ModelMeasures:
         )
 
 
-def is_guided(model: TranslationModel) -> bool:
-    """Tell whether a model's attention was trained towards given alignments."""
-    files = model.meta.get("files")
-    return isinstance(files, dict) and files.get("guide", "none") != "none"
-
-
 def measure_model(
     name: str,
     model: TranslationModel,
@@ -157,7 +151,7 @@ class _Measuring:
         sizes = model.config.transformer
         self.network = model.network
         self.passes: dict[bool, tuple[Rows, ...]] = {False: ("awi", "awo")}
-        if is_guided(model):
+        if model.is_guided:
             self.passes[True] = ("full",)
         self.links: dict[Place, list[Alignment]] = {}
         self.pairs = pairs

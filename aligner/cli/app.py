@@ -3,7 +3,7 @@
 import typer
 
 import aligner
-from aligner.cli import align, analyze, demo, evaluate, prior, train, translate
+from aligner.cli import align, analyze, demo, evaluate, prior, train, translate, view
 
 app = typer.Typer(
     name="aligner",
@@ -21,6 +21,7 @@ app.command()(align.align)
 app.command()(evaluate.evaluate)
 app.command()(translate.translate)
 app.command()(prior.prior)
+app.command()(view.view)
 app.add_typer(analyze.app, name="analyze")
 
 

@@ -43,6 +43,12 @@ class TranslationModel:
     meta: dict[str, Any]
     prior: Prior | None = None
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether its attention was trained towards given alignments."""
+        files = self.meta.get("files")
+        return isinstance(files, dict) and files.get("guide", "none") != "none"
+
 
 def save_weights(directory: Path, network: Transformer) -> None:
     """Write the network's weights into a model directory."""

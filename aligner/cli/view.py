@@ -1,0 +1,280 @@
+"""aligner view: write a page that shows sentence pairs, their links and attention."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from aligner.cli.console import resolve_device, say
+from aligner.cli.options import (
+    DEVICE,
+    GOLD_BASE,
+    GOLD_FORMAT,
+    GOLD_REVERSE,
+    SRC,
+    TGT,
+)
+from aligner.cli.outputs import check_inputs_are_kept
+from aligner.errors import ConfigError, CorpusError, LinkFormatError
+
+if TYPE_CHECKING:
+    from aligner.analysis.viewer import ShownPair
+    from aligner.extraction.aligner import Aligner, WordPair
+    from aligner.extraction.forced_decoding import Reading
+    from aligner.extraction.word_scores import Rows
+    from aligner.links.alignment import Alignment, GoldAlignment
+    from aligner.nmt.checkpoint import TranslationModel
+
+SHOWN = 10  # pairs, where none are chosen
+
+_RANGE = re.compile(r" *([0-9]{1,9})(?:-([0-9]{1,9}))? *")
+
+
+class Choice(NamedTuple):
+    """Which pairs to show: at most one of these is given."""
+
+    pairs: str | None
+    worst: int | None
+    random: int | None
+    seed: int | None
+
+
+def view(
+    model: Annotated[Path, typer.Argument(help="A model directory.")],
+    src: Annotated[str, SRC],
+    out: Annotated[Path, typer.Option(help="The page to write, such as page.html.")],
+    tgt: Annotated[str | None, TGT] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="Gold alignments to compare the links with.")
+    ] = None,
+    gold_format: Annotated[
+        Literal["pharaoh", "talp", "naacl"] | None, GOLD_FORMAT
+    ] = None,
+    gold_base: Annotated[int | None, GOLD_BASE] = None,
+    gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
+    hyp: Annotated[
+        str | None,
+        typer.Option(help="Pharaoh lines to show; default: the model's own links."),
+    ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(help="Show these pairs, counted from 1, such as 1,5-7."),
+    ] = None,
+    worst: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Show so many pairs of the highest error rate: 10 with --gold."
+        ),
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="Show so many pairs, drawn at random.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="For --random; 1 by default.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Decoder layer, from 1; default: the model's.")
+    ] = None,
+    rows: Annotated[
+        Literal["awi", "awo", "full"] | None,
+        typer.Option(help="As in `aligner align`; the page can show others too."),
+    ] = None,
+    tokenize: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="SRC TGT", help="Tokenize raw text by Moses' rules for languages."
+        ),
+    ] = None,
+    max_length: Annotated[
+        int,
+        typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
+    ] = 500,
+    device: Annotated[str, DEVICE] = "auto",
+) -> None:
+    """Write a page to look at links, attention weights and norms, word by word.
+
+    One HTML file for any browser, on the screen, by keyboard, or printed. Without a
+    choice it shows the 10 worst pairs by --gold, or else the first 10.
+    """
+    from aligner.analysis.viewer import Heading, viewer_page
+    from aligner.cli.gold_text import read_gold_of
+    from aligner.extraction.aligner import Aligner
+    from aligner.nmt.checkpoint import load_model
+    from aligner.text.bitext import read_bitext
+    from aligner.text.output import write_whole
+    from aligner.text.words import word_tokenizers
+
+    choice = Choice(pairs, worst, random, seed)
+    of_gold = {
+        "--gold-format": gold_format is not None,
+        "--gold-base": gold_base is not None,
+        "--gold-reverse": gold_reverse,
+        "--worst": worst is not None,
+    }
+    _check_options(choice, [] if gold else [o for o, given in of_gold.items() if given])
+    if [src, tgt, gold, hyp].count("-") > 1:
+        raise ConfigError("-: stdin can be read once only")
+    check_inputs_are_kept([out], src, tgt, gold, hyp)
+    src_words, tgt_words = word_tokenizers(tokenize)
+    words = [(src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt)]
+    chosen = _chosen(choice, len(words), src)
+    reference = None
+    if gold is not None:
+        reference = read_gold_of(
+            words, gold, gold_format, gold_base, reverse=gold_reverse
+        )
+    links = _read_links(hyp, len(words))
+    loaded = load_model(model, resolve_device(device))
+    aligner = Aligner(loaded, _reading(loaded, layer, rows), max_length=max_length)
+    if chosen is None and reference is None:
+        chosen = list(range(min(SHOWN, len(words))))
+    if links is None:
+        aligned = range(len(words)) if chosen is None else chosen
+        found = aligner.align([words[i] for i in aligned])
+        links = {i: pair.links for i, pair in zip(aligned, found, strict=True)}
+    if chosen is None:
+        chosen = _worst(reference or [], links, worst or SHOWN)
+    shown = _shown(aligner, words, links, reference, chosen, hyp)
+    about = {"model": model, "source": src, "target": tgt, "links": hyp, "gold": gold}
+    title = f"Word alignments: {' and '.join(Path(n).name for n in (src, tgt) if n)}"
+    heading = Heading(title, {name: str(path) for name, path in about.items() if path})
+    page = viewer_page(heading, loaded, shown, aligner.reading)
+    write_whole(out, page)
+    say(f"{out}: {len(shown)} of {len(words)} pairs, {len(page) / 1e6:.1f} MB")
+
+
+def _check_options(choice: Choice, without_gold: Sequence[str]) -> None:
+    """Check that the options can stand beside each other.
+
+    Raises:
+        ConfigError: they contradict each other, or one has no effect.
+    """
+    names = ("--pairs", "--worst", "--random")
+    given = [name for name, value in zip(names, choice, strict=False) if value]
+    if len(given) > 1:
+        raise ConfigError(f"expected one choice of pairs, got {' and '.join(given)}")
+    if choice.seed is not None and choice.random is None:
+        raise ConfigError("--seed: expected --random beside it, got none")
+    if without_gold:
+        raise ConfigError(f"{without_gold[0]}: expected --gold beside it, got none")
+
+
+def _chosen(choice: Choice, length: int, name: str) -> list[int] | None:
+    """Return the pairs that are named or drawn, from 0; None where neither is asked.
+
+    Raises:
+        ConfigError: there are no such pairs.
+        CorpusError: there are no pairs at all.
+    """
+    if not length:
+        raise CorpusError(f"{name}: expected at least one sentence pair, got none")
+    if choice.random is not None:
+        generator = random.Random(1 if choice.seed is None else choice.seed)
+        return sorted(generator.sample(range(length), min(choice.random, length)))
+    if choice.pairs is None:
+        return None
+    chosen: dict[int, None] = {}
+    for part in choice.pairs.split(","):
+        match = _RANGE.fullmatch(part)
+        if not match:
+            raise ConfigError(
+                f"--pairs: expected numbers and ranges such as 1,5-7, got {part!r}"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= length:
+            raise ConfigError(
+                f"--pairs: expected numbers from 1 to {length}, the lines of {name}, "
+                f"got {part.strip()}"
+            )
+        chosen.update(dict.fromkeys(range(first - 1, last)))
+    return list(chosen)
+
+
+def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":
+    from aligner.links.formats import read_pharaoh
+
+    if name is None:
+        return None
+    links = read_pharaoh(name)
+    if len(links) != length:
+        raise LinkFormatError(
+            f"{name}: expected {length} lines, as many as the text has, "
+            f"got {len(links)}"
+        )
+    return dict(enumerate(links))
+
+
+def _reading(
+    model: "TranslationModel", layer: int | None, rows: "Rows | None"
+) -> "Reading":
+    """Return what the options say to read, and for the rest the model's own choice."""
+    from aligner.extraction.aligner import stored_reading
+    from aligner.extraction.forced_decoding import Reading
+
+    if layer is not None and rows is not None:
+        return Reading(layer - 1, rows)
+    stored = stored_reading(model)
+    return Reading(stored.layer if layer is None else layer - 1, rows or stored.rows)
+
+
+def _worst(
+    gold: Sequence["GoldAlignment"], links: Mapping[int, "Alignment"], count: int
+) -> list[int]:
+    """Return the pairs of the highest error rate; if there are no errors, the first."""
+    from aligner.links.evaluation import worst_sentences
+
+    alignments = [links[i] for i in range(len(gold))]
+    worst = [errors.index for errors in worst_sentences(gold, alignments, count)]
+    if not worst:
+        say("note: no pair has an error: the first are shown")
+    return worst or list(range(min(count, len(gold))))
+
+
+def _shown(
+    aligner: "Aligner",
+    words: Sequence["WordPair"],
+    links: Mapping[int, "Alignment"],
+    gold: Sequence["GoldAlignment"] | None,
+    chosen: Sequence[int],
+    name: str | None,
+) -> list["ShownPair"]:
+    """Put together what is shown of the pairs chosen; warn of what suggests a mix-up.
+
+    Raises:
+        LinkFormatError: a link, of the file so named, lies outside its pair.
+    """
+    from aligner.analysis.viewer import ShownPair
+    from aligner.links.evaluation import suspicions
+
+    for index in chosen:
+        _check_inside(name, index, links[index], words[index])
+    if gold:
+        for warning in suspicions(
+            [gold[i] for i in chosen], [links[i] for i in chosen]
+        ):
+            say(f"warning: {warning}")
+    return [
+        ShownPair(
+            index + 1,
+            words[index],
+            links[index],
+            gold[index] if gold else None,
+            aligner.problem(words[index]),
+        )
+        for index in chosen
+    ]
+
+
+def _check_inside(
+    name: str | None, index: int, links: "Alignment", words: "WordPair"
+) -> None:
+    src_words, tgt_words = map(len, words)
+    for src, tgt in sorted(links):
+        if src >= src_words or tgt >= tgt_words:
+            raise LinkFormatError(
+                f"{name}, pair {index + 1}: expected links between {src_words} source "
+                f"and {tgt_words} target words, got {src}-{tgt} (counted from 0)"
+            )

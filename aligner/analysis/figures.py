@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DOTS_PER_INCH = 150
 LARGEST_LABELLED = 16  # rows or columns of a heatmap whose cells show their numbers
-DRAWN_POINTS = 5000  # of a scatter's group, evenly spread; report.json holds these too
+DRAWN_POINTS = 5000  # of a scatter's group
 
 Numbers: TypeAlias = Sequence[float | None]  # None: there is no such value
 
@@ -65,9 +68,14 @@ class Scatter:
 Figure: TypeAlias = Heatmap | Curves | Scatter
 
 
-def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return at most `DRAWN_POINTS` points, evenly spread over the sequence."""
-    return list(points[:: math.ceil(len(points) / DRAWN_POINTS) or 1])
+def thinned(x: ArrayLike, y: ArrayLike) -> list[tuple[float, float]]:
+    """Return points, or a sample of them if they are too many to draw."""
+    points = np.column_stack([x, y]).astype(float)
+    if len(points) > DRAWN_POINTS:
+        # Not every nth, which could be the same head each time.
+        random = np.random.default_rng(0)
+        points = points[random.choice(len(points), DRAWN_POINTS, replace=False)]
+    return [(a, b) for a, b in points.tolist()]
 
 
 def require_matplotlib() -> None:
@@ -190,6 +198,7 @@ def _draw_scatter(figure: Scatter, axes: "Axes") -> None:
             xycoords="axes fraction",
             va="top",
             fontsize=8,
+            bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8},
         )
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8)

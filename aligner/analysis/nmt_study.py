@@ -19,6 +19,8 @@ from aligner.analysis.nmt_choices import (
 )
 from aligner.analysis.nmt_figures import ROWS, correlations, figures_of
 from aligner.analysis.nmt_measures import SCORES, ModelMeasures, Place
+from aligner.analysis.nmt_token_tables import token_figures, token_tables
+from aligner.analysis.nmt_tokens import TokenMeasures
 from aligner.analysis.report import Cell, Report, Table
 from aligner.errors import ConfigError
 from aligner.extraction.scores import PLAIN, Score
@@ -34,8 +36,18 @@ def study_models(
     gold: Sequence[GoldAlignment],
     settings: Mapping[str, Any],
     notes: Sequence[str] = (),
+    tokens: Sequence[TokenMeasures] = (),
+    counts: Mapping[str, Mapping[int, int]] | None = None,
 ) -> Report:
     """Return the report on one or more measured models.
+
+    Args:
+        models: their error rates and norms.
+        gold: what they were scored against.
+        settings: what the report says of how it was made.
+        notes: what its reader has to know.
+        tokens: what their attention makes of tokens.
+        counts: how often subwords occur in the training text, by a model's name.
 
     Raises:
         ConfigError: the models differ in layers or heads.
@@ -60,8 +72,12 @@ def study_models(
             _correlations(models),
             _layers_by_model(models),
             _heads(models),
+            *(token_tables(tokens, counts or {}) if tokens else []),
         ],
-        figures_of(models, _rows(models)),
+        [
+            *figures_of(models, _rows(models)),
+            *(token_figures(tokens, counts or {}) if tokens else []),
+        ],
     )
 
 

@@ -14,8 +14,12 @@ from aligner.nmt.attention import AttentionRecord
 
 def head_norms(record: AttentionRecord) -> Tensor:
     """Return `‖α^h_ij f_h(x_j)‖` for every head, (B, H, T, S)."""
-    lengths = record.gram.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt()  # (B, S, H)
-    return record.weights * lengths.transpose(1, 2)[:, :, None, :]
+    return record.weights * vector_norms(record).transpose(1, 2)[:, :, None, :]
+
+
+def vector_norms(record: AttentionRecord) -> Tensor:
+    """Return `‖f_h(x_j)‖`, (B, S, H)."""
+    return record.gram.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt()
 
 
 def layer_norms(record: AttentionRecord) -> Tensor:

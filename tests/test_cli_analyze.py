@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SENTENCES, Run, Trained
+from small_encoders import LINES, save_encoder
 
 NMT_TABLES = [
     "aer_by_head",
@@ -15,6 +16,10 @@ NMT_TABLES = [
     "choices_without_gold",
     "head_correlations",
     "norm_against_weight",
+    "token_frequency",
+    "token_kinds",
+    "token_kinds_by_head",
+    "token_kinds_by_layer",
 ]
 
 
@@ -90,18 +95,41 @@ def test_models_of_one_name_are_told_apart(report: Path, trained: Trained) -> No
     assert {row["model"] for row in rows} == {"1: model", "2: model"}
 
 
-def test_a_report_is_replaced_only_when_asked_to(
-    trained: Trained, gold: Path, run: Run, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def replaced(
+    trained: Trained, gold: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a report in the place of an earlier one, with frequencies as it says."""
+    out = tmp_path_factory.mktemp("replaced")
+    old = {"tables": [{"name": "old"}], "figures": [{"name": "older"}]}
+    (out / "report.json").write_text(json.dumps(old))
+    for name in ("old.csv", "older.svg", "older.png", "mine.csv"):
+        (out / name).write_text("")
     command = ["analyze", "nmt", trained.model, *trained.text(), "--gold", gold]
-    assert run(*command, "--out", tmp_path, "--direction", "reverse").code == 0
-    (tmp_path / "mine").write_text("kept")
-    again = run(*command, "--out", tmp_path)
+    again = run(*command, "--out", out)
     again.assert_clean_failure("a report is there already", "--overwrite")
-    assert run(*command, "--out", tmp_path, "--overwrite").code == 0
-    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    options = ["--overwrite", "--frequency-text", trained.src]
+    result = run(*command, "--out", out, *options)
+    assert result.code == 0, result.err
+    return out
+
+
+def test_a_report_is_replaced_only_when_asked_to(replaced: Path) -> None:
+    names = {path.name for path in replaced.iterdir()}
+    assert "mine.csv" in names
+    assert not {"old.csv", "older.svg", "older.png"} & names
+    content = json.loads((replaced / "report.json").read_text(encoding="utf-8"))
     assert content["settings"]["direction"] == "forward"
-    assert (tmp_path / "mine").exists()
+
+
+def test_frequencies_are_those_of_the_training_text_or_of_another(
+    report: Path, replaced: Path
+) -> None:
+    expected = read_table(report / "token_frequency.csv")[:2]
+    found = read_table(replaced / "token_frequency.csv")
+    assert [row["model"] for row in found] == ["model"] * 2
+    for one, other in zip(found, expected, strict=True):
+        assert {**one, "model": ""} == {**other, "model": ""}
 
 
 WITHOUT_MATPLOTLIB = """
@@ -166,3 +194,85 @@ def test_pairs_that_cannot_be_read_are_named_and_count_as_unlinked(
     assert result.code == 0, result.err
     content = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert any("1 pairs could not be read" in note for note in content["notes"])
+
+
+BERT_TABLES = [
+    "frequency",
+    "groups",
+    "groups_by_head",
+    "groups_by_layer",
+    "variation",
+    "variation_by_head",
+    "variation_by_layer",
+    "weight_and_norm",
+]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_encoder("bert", tmp_path_factory.mktemp("encoders") / "bert")
+
+
+def test_an_encoder_is_studied_from_its_directory(
+    encoder: Path, run: Run, tmp_path: Path
+) -> None:
+    text, out = tmp_path / "text", tmp_path / "out"
+    text.write_text("\n".join([*LINES, "the house is a small tree " * 9]) + "\n")
+    result = run("analyze", "bert", encoder, "--text", text, "--out", out)
+    assert result.code == 0, result.err
+    names = {path.name for path in out.iterdir()}
+    assert sorted(n[:-4] for n in names if n.endswith(".csv")) == BERT_TABLES
+    groups = read_table(out / "groups.csv")
+    assert [row["group"] for row in groups] == [
+        "[CLS]",
+        "[SEP]",
+        "comma, period",
+        "other",
+    ]
+    assert sum(float(row["α"]) for row in groups) == pytest.approx(1, abs=1e-5)
+    assert "note: 1 of 6 lines were split" in result.err
+    content = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert content["settings"]["class"] == "BertModel"
+
+
+def test_a_group_without_tokens_is_left_out_with_a_note(
+    encoder: Path, run: Run, tmp_path: Path
+) -> None:
+    text, out = tmp_path / "text", tmp_path / "out"
+    text.write_text("the house\na small tree\n")
+    result = run("analyze", "bert", encoder, "--text", text, "--out", out)
+    assert result.code == 0, result.err
+    assert "note: The text has no tokens of the group “comma, period”" in result.err
+    assert all("comma" not in row["group"] for row in read_table(out / "groups.csv"))
+
+
+WITHOUT_TRANSFORMERS = WITHOUT_MATPLOTLIB.replace("matplotlib", "transformers")
+
+
+@pytest.mark.parametrize(
+    ("options", "program", "expected"),
+    [
+        ("{encoder} --text nothing", "", "nothing: expected a text of at least one"),
+        ("{encoder} --text none.txt", "", "none.txt"),
+        ("{model} --text nothing", "", "config.json"),
+        ("{gpt} --text nothing", "", "expected a model of type bert"),
+        ("{encoder} --text nothing", WITHOUT_TRANSFORMERS, "'aligner[bert]'"),
+    ],
+)
+def test_what_cannot_be_studied_is_said_in_one_line(
+    encoder: Path,
+    trained: Trained,
+    run: Run,
+    tmp_path: Path,
+    options: str,
+    program: str,
+    expected: str,
+) -> None:
+    (tmp_path / "nothing").write_text("\n")
+    (tmp_path / "gpt").mkdir()
+    (tmp_path / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
+    named = options.format(encoder=encoder, model=trained.model, gpt=tmp_path / "gpt")
+    command = ["analyze", "bert", *named.split(), "--out", "out"]
+    result = run(*command, program=program, cwd=tmp_path)
+    result.assert_clean_failure(expected)
+    assert not (tmp_path / "out").exists()

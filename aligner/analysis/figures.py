@@ -93,23 +93,18 @@ def require_matplotlib() -> None:
         ) from error
 
 
-def to_svg(figure: Figure) -> str:
-    """Return a figure as an `<svg>` element whose text stays text."""
+def draw(figure: Figure) -> tuple[str, bytes]:
+    """Return a figure as an `<svg>` element, whose text stays text, and as PNG."""
     from matplotlib import rc_context
 
-    # The salt makes the same figure the same text; ids of two figures must differ.
+    canvas = _draw(figure)
+    svg, png = io.StringIO(), io.BytesIO()
+    # The salt makes the same figure the same text.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": figure.name}):
-        file = io.StringIO()
-        _draw(figure).savefig(file, format="svg", metadata={"Date": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :]
-
-
-def to_png(figure: Figure) -> bytes:
-    """Return a figure as PNG."""
-    file = io.BytesIO()
-    _draw(figure).savefig(file, format="png", dpi=DOTS_PER_INCH)
-    return file.getvalue()
+        canvas.savefig(svg, format="svg", metadata={"Date": None})
+    canvas.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    text = svg.getvalue()
+    return text[text.index("<svg") :], png.getvalue()
 
 
 def _draw(figure: Figure) -> "Canvas":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import aligner
-from aligner.analysis.figures import Figure, to_png, to_svg
+from aligner.analysis.figures import Figure, draw
 from aligner.analysis.pages import report_page
 from aligner.errors import ConfigError
 from aligner.text.output import replacing, write_whole
@@ -114,10 +114,10 @@ def write_report(directory: Path, report: Report) -> None:
     for table in report.tables:
         write_whole(directory / f"{table.name}.csv", table.to_csv())
     for figure in report.figures:
-        drawn[figure.name] = to_svg(figure)
+        drawn[figure.name], png = draw(figure)
         write_whole(directory / f"{figure.name}.svg", drawn[figure.name])
         with replacing(directory / f"{figure.name}.png") as beside:
-            beside.write_bytes(to_png(figure))
+            beside.write_bytes(png)
     write_whole(directory / REPORT, report.to_json())
     write_whole(directory / PAGE, report_page(report, drawn))
 

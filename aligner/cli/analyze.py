@@ -1,7 +1,7 @@
 """aligner analyze: the experiments of Kobayashi et al. (2020), as commands."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,14 +15,10 @@ from aligner.cli.options import (
     TGT,
 )
 from aligner.cli.progress import ShareProgress
-from aligner.errors import ConfigError
+from aligner.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
-    from aligner.analysis.nmt_measures import Direction, ModelMeasures
     from aligner.analysis.report import Report
-    from aligner.cli.gold_text import WordPair
-    from aligner.links.alignment import GoldAlignment
-    from aligner.nmt.checkpoint import TranslationModel
 
 app = typer.Typer(
     help="Compare attention weights with norms, and write a report.",
@@ -63,28 +59,34 @@ def nmt(
         int,
         typer.Option(min=1, help="Subwords on a side; longer pairs count as unlinked."),
     ] = 500,
+    frequency_text: Annotated[
+        str | None,
+        typer.Option(
+            help="Text of the language that is read, to count its words; default: the "
+            "training text, if it is still where it was."
+        ),
+    ] = None,
     device: Annotated[str, DEVICE] = "auto",
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> None:
     """Score every layer and head of translation models against gold alignments.
 
     By attention weight, by norm and by three scores of later work; read where a target
-    word is fed in (AWI) and where it is predicted (AWO); and what choosing without
-    gold costs.
+    word is fed in (AWI) and where it is predicted (AWO); what choosing without gold
+    costs; and what all attention makes of punctuation, and of frequent words.
     """
-    from aligner.analysis.nmt_study import study_models
+    from aligner.analysis.nmt_experiment import GoldText, count_words, run_experiment
     from aligner.cli.gold_text import read_gold_of, read_pairs
+    from aligner.text.bitext import read_lines
+    from aligner.text.words import word_tokenizers
 
     _check(out, overwrite)
     if [src, tgt, gold].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
     pairs = read_pairs(src, tgt, tokenize)
     reference = read_gold_of(pairs, gold, gold_format, gold_base, reverse=gold_reverse)
-    text = GoldText(pairs, reference, direction, max_length)
-    measured, described = _measure(models, text, resolve_device(device))
     settings = {
         "command": "aligner analyze nmt",
-        "models": described,
         "src": src,
         "tgt": tgt,
         "gold": gold,
@@ -94,101 +96,75 @@ def nmt(
         "direction": direction,
         "tokenize": tokenize,
         "max_length": max_length,
+        "frequency_text": frequency_text,
     }
-    report = study_models(measured, reference, settings, _notes(described, text))
+    text = GoldText(pairs, reference, direction, max_length)
+    words = None
+    if frequency_text is not None:
+        split = word_tokenizers(tokenize)[0 if direction == "forward" else 1]
+        words = count_words(map(split, read_lines(frequency_text)))
+    with ShareProgress("models measured") as progress:
+        report = run_experiment(
+            models, text, settings, resolve_device(device), words, progress
+        )
     _write(out, report)
 
 
-class GoldText(NamedTuple):
-    """What models are measured on."""
+@app.command()
+def bert(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A directory in the format of Hugging Face transformers, or a hub "
+            "name: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT or ELECTRA."
+        ),
+    ],
+    text: Annotated[
+        str, typer.Option(help="Text to read, a sequence a line; '-' is stdin.")
+    ],
+    out: Annotated[Path, REPORT_DIRECTORY] = Path("analysis-bert"),
+    frequency_text: Annotated[
+        str | None,
+        typer.Option(help="Text to count tokens in, such as what the model learnt on."),
+    ] = None,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens read at a time, padding included.")
+    ] = 2048,
+    device: Annotated[str, DEVICE] = "auto",
+    overwrite: Annotated[bool, OVERWRITE] = False,
+) -> None:
+    """Show how an encoder's attention treats special tokens, by weight and by norm.
 
-    pairs: list["WordPair"]
-    gold: list["GoldAlignment"]
-    direction: "Direction"
-    max_length: int
+    With what varies, weights or vectors, and what frequent tokens get.
+    """
+    from aligner.analysis.bert_study import study_encoder
+    from aligner.analysis.encoders import Encoder
+    from aligner.text.bitext import read_lines
 
-
-def _measure(
-    directories: list[Path], text: GoldText, device: str
-) -> tuple[list["ModelMeasures"], list[dict[str, Any]]]:
-    """Return the figures of each model, and what it is."""
-    from aligner.analysis.nmt_measures import measure_model
-    from aligner.extraction.aligner import Aligner, LinkRule
-    from aligner.extraction.forced_decoding import Reading, Segmented
-    from aligner.nmt.checkpoint import load_model
-
-    measured, described = [], []
-    done, of = 0, len(directories) * len(text.pairs)
-    with ShareProgress("pairs measured") as progress:
-        for directory, name in zip(directories, _names(directories), strict=True):
-            model = load_model(directory, device)
-            # Only to tell which pairs can be read.
-            aligner = Aligner(
-                model, Reading(0, "awi"), LinkRule("forward"), text.max_length
-            )
-            problems = [aligner.problem(pair) for pair in text.pairs]
-            segmented = [
-                None if problem else Segmented.of(pair, model.subwords)
-                for pair, problem in zip(text.pairs, problems, strict=True)
-            ]
-            measured.append(
-                measure_model(name, model, segmented, text.gold, text.direction)
-            )
-            described.append(_description(directory, model, problems))
-            done += len(text.pairs)
-            progress(done, of)
-    return measured, described
-
-
-def _names(directories: list[Path]) -> list[str]:
-    """Return a short name for each model, different from the others."""
-    names = [directory.resolve().name for directory in directories]
-    if len(set(names)) == len(names):
-        return names
-    return [f"{number}: {name}" for number, name in enumerate(names, start=1)]
-
-
-def _description(
-    directory: Path, model: "TranslationModel", problems: list[str]
-) -> dict[str, Any]:
-    """Return what a model is, for the settings of a report."""
-    training = model.meta.get("training", {})
-    files = model.meta.get("files", {})
-    return {
-        "directory": str(directory),
-        "seed": model.config.training.seed,
-        "guide": files.get("guide", "none"),
-        "config": model.config.model_dump(),
-        "updates": training.get("updates"),
-        "training minutes": round(training.get("seconds", 0) / 60, 1),
-        "perplexity": training.get("perplexity"),
-        "training pairs": model.meta.get("data", {}).get("pairs"),
-        "unread pairs": sum(map(bool, problems)),
+    _check(out, overwrite)
+    if text == frequency_text == "-":
+        raise ConfigError("-: stdin can be read once only")
+    encoder = Encoder.load(model, resolve_device(device))
+    frequency_lines = None if frequency_text is None else read_lines(frequency_text)
+    settings = {
+        "command": "aligner analyze bert",
+        "text": text,
+        "frequency_text": frequency_text,
+        "batch_tokens": batch_tokens,
     }
-
-
-def _notes(described: list[dict[str, Any]], text: GoldText) -> list[str]:
-    """Return what a reader of the figures has to know."""
-    guided = [m["directory"] for m in described if m["guide"] != "none"]
-    seeds = ", ".join(str(model["seed"]) for model in described)
-    notes = [
-        f"{len(text.pairs)} sentence pairs; {len(described)} "
-        f"model{'s' * (len(described) > 1)}, seed {seeds}.",
-        "One direction, each word of the side that is written links to one word or to "
-        "none: not to be compared with alignments joined from both directions.",
-    ]
-    if guided:
-        notes.append(
-            f"Trained with a guide, so not what the paper studies: {', '.join(guided)}."
-        )
-    else:
-        notes.append("Trained without a guide, on translation alone.")
-    if unread := sum(model["unread pairs"] for model in described):
-        notes.append(
-            f"{unread} pairs could not be read (an empty or overlong side) and count "
-            "as unlinked."
-        )
-    return notes
+    with ShareProgress("sequences read") as progress:
+        try:
+            report = study_encoder(
+                encoder,
+                read_lines(text),
+                frequency_lines,
+                settings,
+                batch_tokens=batch_tokens,
+                progress=progress,
+            )
+        except CorpusError as error:
+            raise CorpusError(f"{text}: {error}") from error
+    _write(out, report)
 
 
 def _check(out: Path, overwrite: bool) -> None:
@@ -207,6 +183,8 @@ def _check(out: Path, overwrite: bool) -> None:
 def _write(out: Path, report: "Report") -> None:
     from aligner.analysis.report import REPORT, clear_report, write_report
 
+    for note in report.notes:
+        say(f"note: {note}")
     if (out / REPORT).exists():
         clear_report(out)
     write_report(out, report)

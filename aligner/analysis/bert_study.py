@@ -1,0 +1,261 @@
+"""The study of encoders: attention to groups of tokens, by weight and by norm.
+
+Kobayashi et al. (2020), section 4, for one encoder and one text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aligner.analysis.bert_figures import NORM, WEIGHTED, figures_of
+from aligner.analysis.bert_measures import (
+    BATCH_TOKENS,
+    EncoderMeasures,
+    Progress,
+    measure_encoder,
+)
+from aligner.analysis.correlation import spearman
+from aligner.analysis.encoders import Encoder, Sequences
+from aligner.analysis.report import Cell, Report, Table
+from aligner.analysis.token_frequencies import Frequencies, frequencies_of
+from aligner.analysis.token_groups import GroupMeans
+
+
+def study_encoder(
+    encoder: Encoder,
+    lines: Iterable[str],
+    frequency_lines: Iterable[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> Report:
+    """Return the report on an encoder that reads a text, a sequence for each line.
+
+    Args:
+        encoder: the model.
+        lines: the text.
+        frequency_lines: the text in which tokens are counted; by default the same.
+        settings: what else the report says of how it was made.
+        notes: what else its reader has to know.
+        batch_tokens: tokens read at a time, padding included; figures do not depend
+            on it.
+        progress: called with sequences done, and of how many.
+
+    Raises:
+        CorpusError: the text has no tokens.
+    """
+    text = encoder.sequences(lines)
+    measures = measure_encoder(encoder, text.ids, batch_tokens, progress)
+    counts = Counter(measures.tokens.tolist())
+    if frequency_lines is not None:
+        counts = Counter(t for ids in encoder.token_ids(frequency_lines) for t in ids)
+    frequencies = frequencies_of(
+        measures.tokens, measures.token_weights, measures.token_norms, counts
+    )
+    tables = _tables(measures, frequencies)
+    counted = _frequency_notes(frequencies, frequency_lines is None)
+    return Report(
+        "Attention of an encoder: weights and norms",
+        {**(settings or {}), **_settings(encoder, text, measures)},
+        [*notes, *_notes(encoder, text, measures), *counted, *_gaps(tables)],
+        tables,
+        figures_of(measures, frequencies),
+    )
+
+
+def _tables(measures: EncoderMeasures, frequencies: Frequencies) -> list[Table]:
+    groups = measures.groups
+    return [
+        _summary(groups),
+        _weight_and_norm(groups),
+        _frequency(frequencies),
+        _variation(measures),
+        _layers(groups),
+        _variation_by_layer(measures),
+        _variation_by_head(measures),
+        _heads(groups),
+    ]
+
+
+def _settings(
+    encoder: Encoder, text: Sequences, measures: EncoderMeasures
+) -> dict[str, Any]:
+    unknown = encoder.tokenizer.unk_token_id
+    return {
+        "model": encoder.name,
+        "class": type(encoder.model).__name__,
+        "layers": len(encoder.layers),
+        "heads": encoder.heads,
+        "longest sequence": encoder.longest,
+        "lines": text.lines,
+        "split lines": text.split,
+        "sequences": len(text.ids),
+        "tokens": int(measures.groups.counts.sum()),
+        "unknown tokens": int((measures.tokens == unknown).sum()),
+    }
+
+
+def _notes(encoder: Encoder, text: Sequences, measures: EncoderMeasures) -> list[str]:
+    notes = ["A sequence is one segment of text between the special tokens."]
+    if text.split:
+        notes.append(
+            f"{text.split} of {text.lines} lines were split: a sequence has room for "
+            f"{encoder.longest} tokens."
+        )
+    return notes + [
+        f"The text has no tokens of the group “{name}”: it is left out."
+        for name in measures.groups.absent
+    ]
+
+
+def _frequency_notes(found: Frequencies, own_counts: bool) -> list[str]:
+    if own_counts:
+        return ["Frequencies were counted on the analysed text itself."]
+    if not found.unseen:
+        return []
+    return [
+        f"{found.unseen} of {len(found.type_ranks)} distinct tokens do not occur in "
+        "the text that frequencies were counted on: they share the last rank."
+    ]
+
+
+def _gaps(tables: Sequence[Table]) -> list[str]:
+    if all(cell is not None for table in tables for row in table.rows for cell in row):
+        return []
+    return ["Correlations of fewer than three points, or of equal ones, do not exist."]
+
+
+def _summary(groups: GroupMeans) -> Table:
+    means = groups.means().mean((0, 1))  # (4, 3)
+    shares = (means[:, 1] / means[:, 1].sum()).tolist()
+    counts = groups.counts.sum(axis=0).tolist()
+    return Table(
+        "groups",
+        "Attention to special tokens: weights against norms "
+        "(Kobayashi et al. 2020, section 4)",
+        ["group", "tokens", "α", WEIGHTED, NORM, f"share of {WEIGHTED}"],
+        [
+            [groups.names[g], counts[g], *means[g].tolist(), shares[g]]
+            for g in groups.present
+        ],
+        note="α and ‖αf(x)‖ are summed over the tokens of a group as keys and averaged "
+        "over the queries of a sequence, sequences, heads and layers. α adds up to 1; "
+        f"the share of {WEIGHTED} is what to compare with it.",
+    )
+
+
+def _weight_and_norm(groups: GroupMeans) -> Table:
+    return Table(
+        "weight_and_norm",
+        f"How a group's α goes with its {NORM} (Kobayashi et al. 2020, section 4)",
+        ["group", "points", "Spearman"],
+        [
+            [groups.names[g], len(groups.points(g)[0]), groups.correlation(g)]
+            for g in groups.present
+        ],
+        digits=2,
+        note="A point for each layer, head and sequence. Below 0: the more a head "
+        "looks at the group, the smaller the vectors that it takes from there.",
+    )
+
+
+def _frequency(found: Frequencies) -> Table:
+    rows: list[list[Cell]] = []
+    for name, (ranks, norms, weights) in (
+        ("occurrences", found[:3]),
+        ("distinct tokens", found[3:6]),
+    ):
+        cells = [spearman(ranks, norms), spearman(ranks, weights)]
+        rows.append([name, len(ranks), *cells])
+    return Table(
+        "frequency",
+        "How frequency goes with norms and weights (Kobayashi et al. 2020, section 4)",
+        ["of", "points", f"Spearman, rank and {NORM}", "Spearman, rank and α"],
+        rows,
+        digits=2,
+        note="Rank 1 is the most frequent token. Above 0: frequent tokens get smaller "
+        "vectors, or less weight. Special tokens are left out.",
+    )
+
+
+def _variation(measures: EncoderMeasures) -> Table:
+    kinds = {
+        "‖x‖": measures.input_variation,
+        NORM: measures.norm_variation,
+        "α": measures.weight_variation,
+    }
+    return Table(
+        "variation",
+        "Coefficients of variation (Kobayashi et al. 2020, section 4)",
+        ["of", "mean", "largest"],
+        [[name, float(v.mean()), float(v.max())] for name, v in kinds.items()],
+        note="Standard deviation / mean over all tokens, or pairs of query and key, of "
+        "one layer, for ‖x‖, or of one head; then over layers, or heads.",
+    )
+
+
+def _layers(groups: GroupMeans) -> Table:
+    means = groups.means().mean(1)  # (L, 4, 3)
+    rows: list[list[Cell]] = [
+        [layer, groups.names[g], *of_layer[g].tolist()]
+        for layer, of_layer in enumerate(means, 1)
+        for g in groups.present
+    ]
+    return Table(
+        "groups_by_layer",
+        "Attention to groups of tokens in each layer",
+        ["layer", "group", "α", WEIGHTED, NORM],
+        rows,
+        note="As above, mean over heads.",
+    )
+
+
+def _variation_by_layer(measures: EncoderMeasures) -> Table:
+    columns = (
+        measures.input_variation,
+        measures.norm_variation.mean(1),
+        measures.weight_variation.mean(1),
+    )
+    return Table(
+        "variation_by_layer",
+        "Coefficients of variation in each layer",
+        ["layer", "‖x‖", NORM, "α"],
+        [
+            [layer, *map(float, values)]
+            for layer, values in enumerate(zip(*columns, strict=True), 1)
+        ],
+        note=f"For {NORM} and α the mean over heads.",
+    )
+
+
+def _variation_by_head(measures: EncoderMeasures) -> Table:
+    weights = measures.weight_variation
+    return Table(
+        "variation_by_head",
+        "Coefficients of variation in each head",
+        ["layer", "head", NORM, "α"],
+        [
+            [layer + 1, head + 1, float(norm), float(weights[layer, head])]
+            for (layer, head), norm in np.ndenumerate(measures.norm_variation)
+        ],
+    )
+
+
+def _heads(groups: GroupMeans) -> Table:
+    means = groups.means()
+    layers, heads, _, _ = means.shape
+    rows: list[list[Cell]] = [
+        [layer + 1, head + 1, groups.names[g], *means[layer, head, g].tolist()]
+        for layer in range(layers)
+        for head in range(heads)
+        for g in groups.present
+    ]
+    return Table(
+        "groups_by_head",
+        "Attention to groups of tokens in each head",
+        ["layer", "head", "group", "α", WEIGHTED, NORM],
+        rows,
+    )

@@ -176,6 +176,13 @@ def test_a_table_holds_whole_rows_of_numbers(
         Table("t", "t", ["a", "b"], rows)
 
 
+def test_a_file_name_that_is_not_utf8_can_be_reported(tmp_path: Path) -> None:
+    write_report(tmp_path, Report("t", {"src": "caf\udce9"}, ["caf\udce9"], [], []))
+    settings = json.loads((tmp_path / "report.json").read_text("utf-8"))["settings"]
+    assert settings == {"src": "caf?"}
+    assert "caf?" in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_no_name_stands_twice() -> None:
     with pytest.raises(ValueError, match=re.escape("['rates', 'rates']")):
         Report("t", {}, [], [TABLE, TABLE], [])

@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -105,7 +105,7 @@ class Report:
             ],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        return text + "\n"
+        return encodable(text) + "\n"
 
 
 def write_report(directory: Path, report: Report) -> None:
@@ -119,7 +119,7 @@ def write_report(directory: Path, report: Report) -> None:
         with replacing(directory / f"{figure.name}.png") as beside:
             beside.write_bytes(png)
     write_whole(directory / REPORT, report.to_json())
-    write_whole(directory / PAGE, report_page(report, drawn))
+    write_whole(directory / PAGE, encodable(report_page(report, drawn)))
 
 
 def clear_report(directory: Path) -> None:
@@ -143,6 +143,6 @@ def clear_report(directory: Path) -> None:
             (directory / name).unlink(missing_ok=True)
 
 
-def cells(values: Iterable[float]) -> list[Cell]:
-    """Return numbers as cells: None for those that are not finite."""
-    return [value if math.isfinite(value) else None for value in map(float, values)]
+def encodable(text: str) -> str:
+    """Return text that UTF-8 can hold: names of files may have bytes that it can't."""
+    return text.encode("utf-8", "replace").decode()

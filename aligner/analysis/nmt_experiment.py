@@ -24,7 +24,7 @@ from aligner.text.bitext import read_bitext
 from aligner.text.subwords import Side, Subwords
 from aligner.text.words import word_tokenizers
 
-Progress = Callable[[int, int], None]  # models done, and of how many
+Progress = Callable[[int, int], None]  # pairs read, over all models, and of how many
 WordCounts = Mapping[str, int]
 
 
@@ -73,7 +73,7 @@ def run_experiment(
         device: where they are run.
         frequency_words: how often words occur in the language that is read; by default
             counted in each model's training text, where that is still there.
-        progress: told after each model.
+        progress: told after each batch.
 
     Raises:
         ConfigError: the models differ in size, or don't know the direction.
@@ -81,9 +81,10 @@ def run_experiment(
     """
     found = _Experiment()
     known: dict[str, WordCounts | None] = {}
-    for number, (name, directory) in enumerate(_named(directories).items(), start=1):
+    steps = _Steps(progress, len(directories) * len(text.pairs))
+    for name, directory in _named(directories).items():
         model = load_model(directory, device)
-        _measure(name, model, text, found)
+        _measure(name, model, text, found, steps)
         found.described[-1]["directory"] = str(directory)
         words = frequency_words
         if words is None:
@@ -97,7 +98,6 @@ def run_experiment(
         else:
             side: Side = "src" if text.direction == "forward" else "tgt"
             found.counts[name] = count_subwords(words, model.subwords, side)
-        progress(number, len(directories))
     return study_models(
         found.measures,
         text.gold,
@@ -106,6 +106,18 @@ def run_experiment(
         found.tokens,
         found.counts,
     )
+
+
+class _Steps:
+    """Progress in pairs, each of which a model reads twice."""
+
+    def __init__(self, progress: Progress, of: int) -> None:
+        self.progress = progress
+        self.done, self.of = 0.0, of
+
+    def __call__(self, pairs: float) -> None:
+        self.done += pairs / 2
+        self.progress(round(self.done), self.of)
 
 
 def training_words(
@@ -151,7 +163,11 @@ def _named(directories: Sequence[Path]) -> dict[str, Path]:
 
 
 def _measure(
-    name: str, model: TranslationModel, text: GoldText, found: _Experiment
+    name: str,
+    model: TranslationModel,
+    text: GoldText,
+    found: _Experiment,
+    steps: _Steps,
 ) -> None:
     """Measure one model."""
     tag = direction_tag(model, text.direction)
@@ -163,7 +179,7 @@ def _measure(
         for pair, can_be_read in zip(text.pairs, readable, strict=True)
     ]
     found.measures.append(
-        measure_model(name, model, segmented, text.gold, text.direction)
+        measure_model(name, model, segmented, text.gold, text.direction, steps)
     )
     pairs = [pair for pair in segmented if pair is not None]
     words = [pair for pair, ok in zip(text.pairs, readable, strict=True) if ok]
@@ -171,8 +187,10 @@ def _measure(
         pairs = [pair.turned() for pair in pairs]
         words = [(tgt, src) for src, tgt in words]
     if pairs:
-        found.tokens.append(measure_tokens(name, model, pairs, words, tag))
-    found.described.append(_description(model, len(readable) - len(pairs)))
+        found.tokens.append(measure_tokens(name, model, pairs, words, tag, steps))
+    unread = len(readable) - len(pairs)
+    steps(2 * unread)
+    found.described.append(_description(model, unread))
 
 
 def _description(model: TranslationModel, unread: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ words and NULL, one direction, and the alignment error rate of each layer and he
 each score.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -35,6 +35,7 @@ from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 Direction = Literal["forward", "reverse"]
 Floats: TypeAlias = NDArray[np.float64]
+Step: TypeAlias = Callable[[int], None]  # told that so many more pairs are done
 # Weights first, as the baseline.
 SCORES: tuple[Score, ...] = ("weight", "norm", "resln", "alti-l1", "alti-l2")
 
@@ -97,6 +98,7 @@ def measure_model(
     pairs: Sequence[Segmented | None],
     gold: Sequence[GoldAlignment],
     direction: Direction = "forward",
+    step: Step = lambda pairs: None,
 ) -> ModelMeasures:
     """Measure one model on sentence pairs; None for pairs that have no links.
 
@@ -114,6 +116,7 @@ def measure_model(
     measuring = _Measuring(model, len(good))
     for batch in forced_batches(good, tag, next(model.network.parameters()).device):
         measuring.add(batch, good)
+        step(len(batch.indices))
     places = {
         place: _with_gaps(links, pairs, turned=direction == "reverse")
         for place, links in measuring.links.items()

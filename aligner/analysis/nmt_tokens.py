@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from aligner.analysis.nmt_measures import Step
 from aligner.analysis.token_groups import (
     Floats,
     GroupMeans,
@@ -65,6 +66,7 @@ def measure_tokens(
     pairs: Sequence[Segmented],
     words: Sequence[tuple[Sequence[str], Sequence[str]]],
     tag: int,
+    step: Step = lambda pairs: None,
 ) -> TokenMeasures:
     """Measure a model on segmented pairs, whose words are given in the same order.
 
@@ -75,6 +77,7 @@ def measure_tokens(
     for batch in forced_batches(pairs, tag, device):
         for attention in ATTENTIONS:
             measuring.add(attention, batch)
+        step(len(batch.indices))
     return TokenMeasures(
         name,
         measuring.groups,

@@ -103,7 +103,7 @@ def nmt(
     if frequency_text is not None:
         split = word_tokenizers(tokenize)[0 if direction == "forward" else 1]
         words = count_words(map(split, read_lines(frequency_text)))
-    with ShareProgress("models measured") as progress:
+    with ShareProgress("pairs read") as progress:
         report = run_experiment(
             models, text, settings, resolve_device(device), words, progress
         )

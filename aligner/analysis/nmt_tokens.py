@@ -28,8 +28,8 @@ from aligner.nmt.transformer import PAD
 
 ATTENTIONS: dict[Attention, str] = {
     "cross": "to the source",
-    "encoder": "encoder, itself",
-    "decoder": "decoder, itself",
+    "encoder": "within the encoder",
+    "decoder": "within the decoder",
 }
 SPECIAL, PUNCTUATION, OTHER = range(3)  # the groups
 

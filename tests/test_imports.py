@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aligner"
-LAYERS = ["errors", "links", "text", "prior", "nmt", "extraction", "analysis", "cli"]
+LAYERS = [
+    "errors",
+    "compression",
+    "links",
+    "text",
+    "prior",
+    "nmt",
+    "extraction",
+    "analysis",
+    "cli",
+]
 
 
 def imported_layers(module: Path) -> set[str]:

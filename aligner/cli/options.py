@@ -7,7 +7,10 @@ SRC = typer.Option(
     "one file, as `source ||| target` or two columns."
 )
 TGT = typer.Option(help="Target text, line by line.")
-OUT = typer.Option(help="Write to this file instead of stdout.")
+OUT = typer.Option(
+    help="Write to this file instead of stdout; compressed, if it ends in .gz, .xz or "
+    ".zst."
+)
 DEVICE = typer.Option(help="auto, cpu, cuda or mps.")
 GOLD_FORMAT = typer.Option(
     help="pharaoh: from 0, i-j sure, i?j or ipj possible; talp: the same from 1; "

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from aligner.compression import SUFFIXES, open_to_write
 from aligner.errors import ConfigError
 from aligner.text.output import replacing
 
@@ -14,8 +15,12 @@ def output_paths(out: Path | None, with_words: bool) -> list[Path]:
     """Return where the alignments go and, if asked for, either side's words."""
     if out is None:
         return []
-    suffixes = ["", ".src", ".tgt"] if with_words else [""]
-    return [Path(f"{out}{suffix}") for suffix in suffixes]
+    if not with_words:
+        return [out]
+    # OUT.align.gz is joined by OUT.align.src.gz: compressed like it.
+    packed = out.suffix if out.suffix in SUFFIXES else ""
+    plain = str(out).removesuffix(packed)
+    return [out, Path(f"{plain}.src{packed}"), Path(f"{plain}.tgt{packed}")]
 
 
 def check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
@@ -47,6 +52,6 @@ def open_files(paths: list[Path]) -> Iterator[list[TextIO]]:
     with ExitStack() as replaced, ExitStack() as opened:
         besides = [replaced.enter_context(replacing(path)) for path in paths]
         yield [
-            opened.enter_context(beside.open("w", encoding="utf-8", newline="\n"))
-            for beside in besides
+            opened.enter_context(open_to_write(beside, path))
+            for beside, path in zip(besides, paths, strict=True)
         ]

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from aligner.compression import decompressed
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, Link
 
@@ -250,9 +251,13 @@ def _is_number(text: str) -> bool:
 def _read_lines(path: str | Path) -> list[str]:
     """Return the lines without their ends; only `\\n` and `\\r\\n` end a line."""
     try:
-        data = sys.stdin.buffer.read() if _is_stdin(path) else Path(path).read_bytes()
+        if _is_stdin(path):
+            data = b"".join(decompressed(sys.stdin.buffer))
+        else:
+            with Path(path).open("rb") as file:
+                data = b"".join(decompressed(file))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = getattr(error, "strerror", None) or error
         raise LinkFormatError(
             f"{_name(path)}: expected a readable file, got: {reason}"
         ) from None

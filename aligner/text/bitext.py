@@ -7,19 +7,17 @@ Compression is recognised by content, never by name, on stdin too.
 import itertools
 import re
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
+from aligner.compression import decompressed
 from aligner.errors import ConfigError, CorpusError
 
 BitextFormat = Literal["auto", "|||", "tsv"]
 
-_CHUNK = 1 << 16  # bytes
 _BOM = b"\xef\xbb\xbf"
-_GZIP, _XZ, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
 _BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
 
 
@@ -36,7 +34,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         with _opened(path) as file:
-            yield from _decoded(_byte_lines(_chunks(file)), name)
+            yield from _decoded(_byte_lines(decompressed(file)), name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CorpusError(f"{name}: cannot read it: {reason}") from None
@@ -122,48 +120,6 @@ def _opened(path: str | Path) -> Any:
     if str(path) == "-":
         return nullcontext(sys.stdin.buffer)
     return open(path, "rb")
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Read and, where the first bytes say so, decompress."""
-    first = file.read(_CHUNK)
-    chunks = itertools.chain([first], iter(lambda: file.read(_CHUNK), b""))
-    if first.startswith(_GZIP):
-        return _decompressed(chunks, lambda: zlib.decompressobj(wbits=31), "gzip")
-    if first.startswith(_XZ):
-        import lzma
-
-        return _decompressed(chunks, lzma.LZMADecompressor, "xz")
-    if first.startswith(_ZSTD):
-        import zstandard
-
-        context = zstandard.ZstdDecompressor()
-        return _decompressed(chunks, context.decompressobj, "zstd")
-    return chunks
-
-
-def _decompressed(
-    chunks: Iterable[bytes], decompressor: Callable[[], Any], name: str
-) -> Iterator[bytes]:
-    """Decompress a file of one or more concatenated streams."""
-    current: Any = None
-    for chunk in chunks:
-        while chunk:
-            if current is None:
-                chunk = chunk.lstrip(b"\0")  # padding between streams
-                if not chunk:
-                    break
-                current = decompressor()
-            try:
-                data = current.decompress(chunk)
-            except Exception as error:  # each library has its own class
-                raise OSError(f"damaged {name} data ({error})") from None
-            yield data
-            if not current.eof:
-                break
-            chunk, current = current.unused_data, None
-    if current is not None:
-        raise OSError(f"truncated {name} data")
 
 
 def _byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

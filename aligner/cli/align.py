@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from aligner.cli.console import resolve_device, say
-from aligner.cli.options import DEVICE, OUT, SRC, TGT
+from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
 from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
 from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
@@ -126,6 +126,7 @@ def align(
         typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
     ] = 500,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import (
@@ -143,7 +144,7 @@ def align(
     check_inputs_are_kept([*paths, *score_paths], src, tgt)
     if {path.resolve() for path in paths} & {path.resolve() for path in score_paths}:
         raise ConfigError(f"{sentence_scores}: expected --sentence-scores another file")
-    loaded = load_model(model, resolve_device(device))
+    loaded = load_model(model, resolve_device(device, threads))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)

@@ -13,6 +13,7 @@ from aligner.cli.options import (
     GOLD_REVERSE,
     SRC,
     TGT,
+    THREADS,
 )
 from aligner.cli.progress import ShareProgress
 from aligner.errors import ConfigError, CorpusError
@@ -67,6 +68,7 @@ def nmt(
         ),
     ] = None,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> None:
     """Score every layer and head of translation models against gold alignments.
@@ -105,7 +107,7 @@ def nmt(
         words = count_words(map(split, read_lines(frequency_text)))
     with ShareProgress("pairs read") as progress:
         report = run_experiment(
-            models, text, settings, resolve_device(device), words, progress
+            models, text, settings, resolve_device(device, threads), words, progress
         )
     _write(out, report)
 
@@ -131,6 +133,7 @@ def bert(
         int, typer.Option(min=1, help="Tokens read at a time, padding included.")
     ] = 2048,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
 ) -> None:
     """Show how an encoder's attention treats special tokens, by weight and by norm.
@@ -144,7 +147,7 @@ def bert(
     _check(out, overwrite)
     if text == frequency_text == "-":
         raise ConfigError("-: stdin can be read once only")
-    encoder = Encoder.load(model, resolve_device(device))
+    encoder = Encoder.load(model, resolve_device(device, threads))
     frequency_lines = None if frequency_text is None else read_lines(frequency_text)
     settings = {
         "command": "aligner analyze bert",

@@ -86,13 +86,20 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
-def resolve_device(name: str) -> str:
+def resolve_device(name: str, threads: int | None = None) -> str:
     """Return the device that `auto`, `cpu`, `cuda` or `mps` stands for; say which.
+
+    On the CPU, torch is set to so many threads: by default as many as it would take,
+    but no more than a container's share of the CPU is worth.
 
     Raises:
         ConfigError: there is no such device here.
     """
     import torch
+
+    from aligner.cli.processors import cpu_share
+
+    torch.set_num_threads(threads or min(torch.get_num_threads(), cpu_share()))
 
     available = {
         "cuda": torch.cuda.is_available(),
@@ -104,6 +111,6 @@ def resolve_device(name: str) -> str:
     if not available.get(name, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise ConfigError(f"--device {name}: available here: auto, {names}")
-    threads = f", {torch.get_num_threads()} threads" if name == "cpu" else ""
-    say(f"device: {name}{threads}")
+    count = f", {torch.get_num_threads()} threads" if name == "cpu" else ""
+    say(f"device: {name}{count}")
     return name

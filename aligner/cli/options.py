@@ -12,6 +12,9 @@ OUT = typer.Option(
     ".zst."
 )
 DEVICE = typer.Option(help="auto, cpu, cuda or mps.")
+THREADS = typer.Option(
+    min=1, help="Threads on the CPU; default: as many cores as this process may use."
+)
 GOLD_FORMAT = typer.Option(
     help="pharaoh: from 0, i-j sure, i?j or ipj possible; talp: the same from 1; "
     "naacl: `sentence src tgt S|P` from 1. Default: naacl if it looks so, talp if the "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say
-from aligner.cli.options import DEVICE, SRC, TGT
+from aligner.cli.options import DEVICE, SRC, TGT, THREADS
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def train(
         ),
     ] = math.inf,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
     resume: Annotated[
         bool, typer.Option(help="Go on from the last checkpoint in --out.")
     ] = False,
@@ -105,7 +106,7 @@ def train(
         raise ConfigError("--seeds: expected files, to be read for each seed, got '-'")
     else:
         runs = list(_runs_of_seeds(out, given, seeds))
-    device = resolve_device(device)
+    device = resolve_device(device, threads)
     for run in runs:
         if seeds is not None:
             say(f"seed {run.config.training.seed}")

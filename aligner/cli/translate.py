@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say
-from aligner.cli.options import DEVICE
+from aligner.cli.options import DEVICE, THREADS
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def translate(
         typer.Option(min=1, help="Subwords; longer sentences give an empty line."),
     ] = 500,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Translate stdin to stdout, a sentence a line, words between spaces.
 
@@ -45,7 +46,7 @@ def translate(
     from aligner.text.bitext import read_lines
     from aligner.text.words import split_words
 
-    loaded = load_model(model, resolve_device(device))
+    loaded = load_model(model, resolve_device(device, threads))
     if into == "src" and loaded.config.training.direction == "forward":
         raise ConfigError("--into src: the model was trained forward only, into tgt")
     sentences = _short_enough(

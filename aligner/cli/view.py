@@ -16,6 +16,7 @@ from aligner.cli.options import (
     GOLD_REVERSE,
     SRC,
     TGT,
+    THREADS,
 )
 from aligner.cli.outputs import check_inputs_are_kept
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
@@ -93,6 +94,7 @@ def view(
         typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
     ] = 500,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Write a page to look at links, attention weights and norms, word by word.
 
@@ -127,7 +129,7 @@ def view(
             words, gold, gold_format, gold_base, reverse=gold_reverse
         )
     links = _read_links(hyp, len(words))
-    loaded = load_model(model, resolve_device(device))
+    loaded = load_model(model, resolve_device(device, threads))
     aligner = Aligner(loaded, _reading(loaded, layer, rows), max_length=max_length)
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))

@@ -1,0 +1,36 @@
+"""How much of the machine's processors this process may use."""
+
+import math
+import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def cpu_share(cgroups: Path = CGROUPS) -> int:
+    """Return the processors that we may use, at least 1.
+
+    The affinity mask counts, and a container's quota of processor time, which torch
+    and OpenMP do not see: with 64 threads on two processors' time, all wait for all.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    quota = _quota(cgroups)
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+
+
+def _quota(cgroups: Path) -> float | None:
+    """Return a container's quota in processors; None where there is none."""
+    try:
+        if (cgroups / "cpu.max").is_file():  # version 2
+            quota, period = (cgroups / "cpu.max").read_text().split()
+        else:
+            folder = cgroups / "cpu"
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        processors = int(quota) / int(period)  # "max" and -1: no limit
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return processors if processors > 0 else None

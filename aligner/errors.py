@@ -4,7 +4,8 @@ AlignerError            printed as one line, without traceback; exit code 2
 ├── ConfigError         a recipe or an option that does not fit
 ├── CorpusError         text that cannot be read, or does not line up
 ├── LinkFormatError     an alignment or gold file that is malformed
-└── ModelError          a model directory that is missing, damaged or foreign
+├── ModelError          a model directory that is missing, damaged or foreign
+└── TrainingError       a training that cannot go on as it is
 
 Each message is one line that names the file, the line where there is one, what was
 expected and what came.
@@ -29,3 +30,7 @@ class LinkFormatError(AlignerError):
 
 class ModelError(AlignerError):
     """A model directory that is missing, damaged or foreign."""
+
+
+class TrainingError(AlignerError):
+    """A training that cannot go on as it is."""

@@ -14,21 +14,16 @@ from safetensors.torch import load_file
 from small_models import random_bitext, random_guide, sizes
 from torch import Tensor
 
-from aligner.errors import ModelError
+from aligner.errors import ModelError, TrainingError
+from aligner.nmt import meter as meter_module
 from aligner.nmt import training as training_module
 from aligner.nmt.batching import Batches, EncodedBitext
 from aligner.nmt.checkpoint import WEIGHTS
-from aligner.nmt.config import TrainingConfig
+from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
-from aligner.nmt.training import (
-    STATE,
-    Renewal,
-    Report,
-    Training,
-    TrainingState,
-    learning_rate,
-)
+from aligner.nmt.meter import Report
+from aligner.nmt.training import STATE, Renewal, Training, TrainingState
 from aligner.nmt.transformer import Transformer
 
 TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens
@@ -96,7 +91,7 @@ def killer(updates: int) -> Callable[[Report], None]:
 
 @pytest.fixture
 def report_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)
 
 
 # Interruption and resumption
@@ -137,7 +132,7 @@ def test_resuming_after_any_update_of_two_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint after every update; killed at each in turn, till the end."""
-    monkeypatch.setattr(training_module, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(meter_module, "SAVE_SECONDS", 0.0)
     settings = config(
         accumulate=3,
         max_epochs=2,
@@ -546,14 +541,14 @@ def test_the_reported_loss_is_per_subword(
     )
     training = training_in(tmp_path, settings, dropout=0.0)
     losses, subwords = [], []
-    count = training_module.Meter.count
+    count = meter_module.Meter.count
 
     def watched(meter: Any, loss: Tensor, number: int) -> None:
         losses.append(float(loss))
         subwords.append(number)
         count(meter, loss, number)
 
-    monkeypatch.setattr(training_module.Meter, "count", watched)
+    monkeypatch.setattr(meter_module.Meter, "count", watched)
     training.run(quiet)
     expected = validation_loss(
         training.network, training.train, "float32", torch.device("cpu")
@@ -723,3 +718,60 @@ def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -
     resumed.resume()
     assert resumed.state.round == resumed.state.guide == 1
     assert resumed.guide is GUIDE
+
+
+# A loss that is no number
+
+
+def test_a_loss_that_is_no_number_ends_it_and_names_step_and_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config())
+    training.lines = [3 * i for i in range(len(TRAIN))]
+    losses = training_module.Training._losses
+    spoilt: list[int] = []
+
+    def spoiling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
+        loss, missed = losses(self, examples)
+        if self.state.updates < 8:
+            return loss, missed
+        spoilt.extend(int(i) % len(TRAIN) for i in examples)
+        return loss * math.nan, missed
+
+    monkeypatch.setattr(training_module.Training, "_losses", spoiling)
+    with pytest.raises(TrainingError, match="step 8: expected a finite loss") as found:
+        training.run(quiet)
+    lines = ", ".join(str(3 * i + 1) for i in sorted(set(spoilt)))
+    assert f"got nan at lines {lines} of the training text" in str(found.value)
+    # The last checkpoint is from before, and good.
+    resumed = training_in(tmp_path, config())
+    resumed.resume()
+    assert resumed.state.updates == 6
+    assert all(w.isfinite().all() for w in weights(resumed).values())
+
+
+def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: the loss is looked at for reports, and before anything is saved."""
+    training = training_in(tmp_path, config())
+    losses = training_module.Training._losses
+
+    def spoiling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
+        loss, missed = losses(self, examples)
+        return (loss * math.inf if self.state.updates == 4 else loss), missed
+
+    count = meter_module.Meter.count
+
+    def unwatched(meter: Any, loss: Tensor, subwords: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(meter_module.Meter, "check", lambda _: None)
+            count(meter, loss, subwords)
+
+    monkeypatch.setattr(training_module.Training, "_losses", spoiling)
+    monkeypatch.setattr(meter_module.Meter, "count", unwatched)
+    with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
+        training.run(quiet)
+    resumed = training_in(tmp_path, config())
+    resumed.resume()
+    assert resumed.state.updates == 3

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from aligner.cli.console import say
 
 if TYPE_CHECKING:
-    from aligner.nmt.training import Report
+    from aligner.nmt.meter import Report
 
 PLAIN_SECONDS = 30.0
 LIVE_SECONDS = 0.5

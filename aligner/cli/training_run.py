@@ -136,6 +136,7 @@ def _prepare(
         out,
         guide,
         renewal,
+        [text.lines[i] for i in fitting],
     )
     return training, [text.valid[i] for i in fitting_valid]
 

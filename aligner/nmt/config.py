@@ -6,6 +6,7 @@ was trained with is written into its directory in the same form.
 
 import difflib
 import json
+import math
 import sysconfig
 import tomllib
 from collections.abc import Mapping
@@ -137,6 +138,12 @@ class Config(Section):
             return Config.model_validate(self.model_dump() | {"training": training})
         except ValidationError as error:
             raise ConfigError(_first_problem(error)) from error
+
+
+def learning_rate(update: int, config: TrainingConfig) -> float:
+    """Return the rate of an update (from 1): linear warm-up, then inverse root."""
+    warmup = config.warmup_updates
+    return config.learning_rate * min(update / warmup, math.sqrt(warmup / update))
 
 
 def read_config(recipe: str | Path) -> Config:

@@ -3,7 +3,7 @@
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from aligner.errors import ModelError
 from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import save_weights
-from aligner.nmt.config import TrainingConfig
+from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import (
     computing,
@@ -23,12 +23,11 @@ from aligner.nmt.loss import (
     translation_loss,
     validation_loss,
 )
+from aligner.nmt.meter import Listener, Meter
 from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
 
 STATE = Path("training") / "state.pt"
-REPORT_SECONDS = 2.0
-SAVE_SECONDS = 300.0
 OUT_OF_TIME = "out of time"
 
 
@@ -67,32 +66,9 @@ class TrainingState:
         return bool(self.finished)
 
 
-@dataclass(frozen=True)
-class Report:
-    """The figures since the last report, or of a validation."""
-
-    kind: str  # "train" or "valid"
-    updates: int
-    epoch: float  # passes over the data, with the fraction of the present one
-    loss: float  # nats per target subword
-    perplexity: float
-    learning_rate: float
-    tokens_per_second: float  # target subwords, padding left out
-    seconds: float
-    share: float  # of the way to the nearest limit, from 0 to 1
-    seconds_left: float  # to that limit, at the present pace
-
-
-Listener = Callable[[Report], None]
 # What the network itself finds in the training text by now, for the next round, and how
 # far both directions agree about it.
 Renewal = Callable[[], tuple[Guide, float]]
-
-
-def learning_rate(update: int, config: TrainingConfig) -> float:
-    """Return the rate of an update (from 1): linear warm-up, then inverse root."""
-    warmup = config.warmup_updates
-    return config.learning_rate * min(update / warmup, math.sqrt(warmup / update))
 
 
 class Training:
@@ -107,12 +83,14 @@ class Training:
         directory: Path,
         guide: Guide | None = None,
         renewal: Renewal | None = None,
+        lines: Sequence[int] | None = None,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
         With a guide, one layer's attention is trained towards it. With a renewal too,
         the guide is renewed between rounds of equal length, or when the validation
         loss stops falling before, until the directions agree no better than before.
+        `lines` says where in the text, from 0, each training pair comes from.
         """
         self.network = network
         self.train = train
@@ -121,6 +99,8 @@ class Training:
         self.directory = directory
         self.guide = guide
         self.renewal = renewal
+        self.lines = range(len(train.bitext)) if lines is None else lines
+        self.recent: list[NDArray[np.int64]] = []  # batches since the loss was checked
         self.device = next(network.parameters()).device
         self.state = TrainingState()
         self.optimizer = torch.optim.AdamW(
@@ -148,9 +128,12 @@ class Training:
             if self._round_is_over(meter):
                 self._renew(meter)
             validating = state.updates % config.validate_every == 0
+            saving = validating or state.is_finished() or meter.save_is_due()
+            if saving:
+                meter.check()  # of what is not finite, nothing may be kept
             if validating or state.is_finished():
                 self._validate(meter)
-            if validating or state.is_finished() or meter.save_is_due():
+            if saving:
                 self.save()
             if state.is_finished():
                 break
@@ -175,6 +158,7 @@ class Training:
             parameters["lr"] = learning_rate(state.updates, config)
         subwords = sum(int(self.train.written[examples].sum()) for examples in group)
         total = torch.zeros((), device=self.device)
+        self.recent += group
         for examples in group:
             loss, missed = self._losses(examples)
             objective = loss + config.guide_weight * missed
@@ -198,7 +182,7 @@ class Training:
             layer = self.config.guide_layer - 1
             return guided_loss(self.network, batch, guide, layer, smoothing)
 
-    def _look_for_limits(self, meter: "Meter") -> None:
+    def _look_for_limits(self, meter: Meter) -> None:
         state, config = self.state, self.config
         state.seconds = meter.seconds()
         if state.updates >= config.max_updates:
@@ -208,7 +192,7 @@ class Training:
         elif meter.out_of_time():
             state.finished = OUT_OF_TIME
 
-    def _round_is_over(self, meter: "Meter") -> bool:
+    def _round_is_over(self, meter: Meter) -> bool:
         state = self.state
         return self._has_rounds_left() and (
             meter.share() >= state.round / self.config.rounds
@@ -218,7 +202,7 @@ class Training:
         more = self.renewal is not None and self.state.round < self.config.rounds
         return more and not self.state.is_finished()
 
-    def _renew(self, meter: "Meter") -> None:
+    def _renew(self, meter: Meter) -> None:
         """Begin the next round; or the last, if another guide would not help."""
         assert self.renewal is not None
         state = self.state
@@ -240,7 +224,7 @@ class Training:
         """Return where the present guide lies: each in a file of its own."""
         return self.directory / STATE.parent / f"guide-{self.state.guide}.safetensors"
 
-    def _validate(self, meter: "Meter") -> None:
+    def _validate(self, meter: Meter) -> None:
         state = self.state
         loss = validation_loss(
             self.network, self.valid, self.config.precision, self.device
@@ -307,97 +291,3 @@ class Training:
         torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)
-
-
-class Meter:
-    """Measures a running training, and says when something is due."""
-
-    def __init__(
-        self, training: Training, listen: Listener, max_seconds: float
-    ) -> None:
-        """Start the clock; `max_seconds` limits this run, not the earlier ones."""
-        self.training = training
-        self.listen = listen
-        self.max_seconds = max_seconds
-        self.started = self.saved = self.reported = time.monotonic()
-        self.seconds_before = training.state.seconds
-        self.batches_per_epoch = len(training.train.epoch(0, 0))
-        self.loss = torch.zeros((), device=training.device)
-        self.subwords = 0
-
-    def count(self, loss: Tensor, subwords: int) -> None:
-        """Take in one update; report when that is due."""
-        self.loss += loss
-        self.subwords += subwords
-        now = time.monotonic()
-        if now - self.reported >= REPORT_SECONDS:
-            mean = float(self.loss) / self.subwords
-            self.report("train", mean)
-            self.restart()
-
-    def restart(self) -> None:
-        """Begin a new interval: what was not training must not count as such."""
-        self.reported = time.monotonic()
-        self.loss, self.subwords = torch.zeros_like(self.loss), 0
-
-    def leave_out(self, seconds: float) -> None:
-        """Let time pass uncounted, in which nothing was trained."""
-        self.started += seconds
-        self.restart()
-
-    def report(self, kind: str, loss: float) -> None:
-        """Tell the listener where the training stands."""
-        state, config = self.training.state, self.training.config
-        elapsed = max(time.monotonic() - self.reported, 1e-9)
-        seconds = self.seconds()
-        of_time, of_steps = self._of_time(), self._of_steps()
-        seconds_left = min(
-            self.max_seconds * (1 - of_time) if of_time else math.inf,
-            seconds * (1 - of_steps) / max(of_steps, 1e-9),
-        )
-        self.listen(
-            Report(
-                kind=kind,
-                updates=state.updates,
-                epoch=round(self._passes(), 3),
-                loss=loss,
-                perplexity=math.exp(min(loss, 100)),
-                learning_rate=learning_rate(state.updates, config),
-                tokens_per_second=self.subwords / elapsed,
-                seconds=seconds,
-                share=self.share(),
-                seconds_left=max(0.0, seconds_left),
-            )
-        )
-
-    def share(self) -> float:
-        """Return the share of the way to the nearest limit, from 0 to 1."""
-        return min(1.0, max(self._of_steps(), self._of_time()))
-
-    def _passes(self) -> float:
-        state = self.training.state
-        return state.epoch + state.batch / self.batches_per_epoch
-
-    def _of_steps(self) -> float:
-        state, config = self.training.state, self.training.config
-        return max(
-            state.updates / config.max_updates, self._passes() / config.max_epochs
-        )
-
-    def _of_time(self) -> float:
-        return (time.monotonic() - self.started) / self.max_seconds
-
-    def seconds(self) -> float:
-        """Return the training time so far, over all runs."""
-        return self.seconds_before + time.monotonic() - self.started
-
-    def out_of_time(self) -> bool:
-        """Tell whether this run has used up its time."""
-        return time.monotonic() - self.started >= self.max_seconds
-
-    def save_is_due(self) -> bool:
-        """Tell, once every few minutes, that it is time for a checkpoint."""
-        if time.monotonic() - self.saved < SAVE_SECONDS:
-            return False
-        self.saved = time.monotonic()
-        return True

@@ -1,0 +1,159 @@
+"""What a running training measures of itself, reports, and watches over."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aligner.errors import TrainingError
+from aligner.nmt.config import learning_rate
+
+if TYPE_CHECKING:
+    from aligner.nmt.training import Training
+
+REPORT_SECONDS = 2.0
+SAVE_SECONDS = 300.0
+SHOWN_LINES = 20  # of those that a bad loss may come from
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures since the last report, or of a validation."""
+
+    kind: str  # "train" or "valid"
+    updates: int
+    epoch: float  # passes over the data, with the fraction of the present one
+    loss: float  # nats per target subword
+    perplexity: float
+    learning_rate: float
+    tokens_per_second: float  # target subwords, padding left out
+    seconds: float
+    share: float  # of the way to the nearest limit, from 0 to 1
+    seconds_left: float  # to that limit, at the present pace
+
+
+Listener = Callable[[Report], None]
+
+
+class Meter:
+    """Measures a running training, and says when something is due."""
+
+    def __init__(
+        self, training: "Training", listen: Listener, max_seconds: float
+    ) -> None:
+        """Start the clock; `max_seconds` limits this run, not the earlier ones."""
+        self.training = training
+        self.listen = listen
+        self.max_seconds = max_seconds
+        self.started = self.saved = self.reported = time.monotonic()
+        self.seconds_before = training.state.seconds
+        self.batches_per_epoch = len(training.train.epoch(0, 0))
+        self.loss = torch.zeros((), device=training.device)
+        self.subwords = 0
+
+    def count(self, loss: Tensor, subwords: int) -> None:
+        """Take in one update; report when that is due."""
+        self.loss += loss
+        self.subwords += subwords
+        if self.loss.device.type == "cpu":  # others would have to be waited for
+            self.check()
+        now = time.monotonic()
+        if now - self.reported >= REPORT_SECONDS:
+            self.check()
+            mean = float(self.loss) / self.subwords
+            self.report("train", mean)
+            self.restart()
+
+    def check(self) -> None:
+        """Check that the loss is finite.
+
+        Raises:
+            TrainingError: it is not; the last checkpoint is from before.
+        """
+        training = self.training
+        if math.isfinite(float(self.loss)):
+            training.recent.clear()
+            return
+        pairs = len(training.train.bitext)
+        examples = np.unique(np.concatenate(training.recent) % pairs)
+        lines = sorted(training.lines[int(i)] + 1 for i in examples)
+        shown = ", ".join(map(str, lines[:SHOWN_LINES]))
+        more = f" and {len(lines) - SHOWN_LINES} more" * (len(lines) > SHOWN_LINES)
+        raise TrainingError(
+            f"step {training.state.updates}: expected a finite loss, got "
+            f"{float(self.loss)} at lines {shown}{more} of the training text: expected "
+            f"a lower learning_rate than {training.config.learning_rate:g}, or text "
+            "without such lines; the last checkpoint is kept"
+        )
+
+    def restart(self) -> None:
+        """Begin a new interval: what was not training must not count as such."""
+        self.reported = time.monotonic()
+        self.loss, self.subwords = torch.zeros_like(self.loss), 0
+
+    def leave_out(self, seconds: float) -> None:
+        """Let time pass uncounted, in which nothing was trained."""
+        self.started += seconds
+        self.restart()
+
+    def report(self, kind: str, loss: float) -> None:
+        """Tell the listener where the training stands."""
+        state, config = self.training.state, self.training.config
+        elapsed = max(time.monotonic() - self.reported, 1e-9)
+        seconds = self.seconds()
+        of_time, of_steps = self._of_time(), self._of_steps()
+        seconds_left = min(
+            self.max_seconds * (1 - of_time) if of_time else math.inf,
+            seconds * (1 - of_steps) / max(of_steps, 1e-9),
+        )
+        self.listen(
+            Report(
+                kind=kind,
+                updates=state.updates,
+                epoch=round(self._passes(), 3),
+                loss=loss,
+                perplexity=math.exp(min(loss, 100)),
+                learning_rate=learning_rate(state.updates, config),
+                tokens_per_second=self.subwords / elapsed,
+                seconds=seconds,
+                share=self.share(),
+                seconds_left=max(0.0, seconds_left),
+            )
+        )
+
+    def share(self) -> float:
+        """Return the share of the way to the nearest limit, from 0 to 1."""
+        return min(1.0, max(self._of_steps(), self._of_time()))
+
+    def _passes(self) -> float:
+        state = self.training.state
+        return state.epoch + state.batch / self.batches_per_epoch
+
+    def _of_steps(self) -> float:
+        state, config = self.training.state, self.training.config
+        return max(
+            state.updates / config.max_updates, self._passes() / config.max_epochs
+        )
+
+    def _of_time(self) -> float:
+        return (time.monotonic() - self.started) / self.max_seconds
+
+    def seconds(self) -> float:
+        """Return the training time so far, over all runs."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def out_of_time(self) -> bool:
+        """Tell whether this run has used up its time."""
+        return time.monotonic() - self.started >= self.max_seconds
+
+    def save_is_due(self) -> bool:
+        """Tell, once every few minutes, that it is time for a checkpoint."""
+        if time.monotonic() - self.saved < SAVE_SECONDS:
+            return False
+        self.saved = time.monotonic()
+        return True

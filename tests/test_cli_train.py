@@ -125,6 +125,32 @@ def test_ctrl_c_ends_with_130(trained: Trained, tmp_path: Path, moment: str) -> 
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_sigterm_leaves_a_checkpoint_to_go_on_from(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "model", tmp_path / "long.toml"
+    long = trained.recipe.read_text().replace("max_updates = 24", "max_updates = 9999")
+    recipe.write_text(long.replace("validate_every = 8", "validate_every = 9999"))
+    process = start([*trained.training(out), "--config", recipe, "--guide", "none"])
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith(b"model: "):
+            break
+    while not (out / "log.jsonl").exists() or not (out / "log.jsonl").read_text():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    result = outcome(process)
+    assert result.code == 128 + signal.SIGTERM, result.err
+    assert "stopping after a checkpoint" in result.err
+    assert result.err.splitlines()[-1] == "aligner: interrupted"
+    state = torch.load(out / "training" / "state.pt", weights_only=True)["state"]
+    assert state["updates"] > 0
+    assert not state["finished"]
+    resumed = run("train", "--out", out, "--resume", "--max-minutes", "0.001")
+    assert resumed.code == 0, resumed.err
+    assert f"resuming at step {state['updates']}" in resumed.err
+
+
 def test_ctrl_c_while_libraries_load(trained: Trained, tmp_path: Path) -> None:
     # Native code can turn the interrupt into an ImportError.
     for delay in (0.3, 0.6, 0.9):

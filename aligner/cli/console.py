@@ -4,13 +4,15 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from aligner.errors import AlignerError, ConfigError
 
 USER_ERROR = 2
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = 128  # and the signal's number, as shells have it: Ctrl-C gives 130
 
 
@@ -28,7 +30,7 @@ def reporting() -> Iterator[None]:
         received.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:  # the parent's wish
             signal.signal(number, stop)
     _prepare_streams()
@@ -59,6 +61,42 @@ def reporting() -> Iterator[None]:
             where = error.filename or "cannot write"
             fail(f"{where}: {error.strerror or error}")
         raise
+
+
+@contextmanager
+def stopping_gently() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C or SIGTERM wait until the block ends; yield whether one came.
+
+    The block is to end soon then. The second time it ends at once.
+    """
+    noted: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted:
+            restore()
+            os.kill(os.getpid(), number)
+        else:
+            noted.append(number)
+            say("stopping after a checkpoint; once more: at once")
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    # Only the main thread may say what signals do.
+    in_charge = threading.current_thread() is threading.main_thread()
+    if in_charge:
+        for number, handler in handlers.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, note)
+    try:
+        yield lambda: bool(noted)
+    finally:
+        if in_charge:
+            restore()
+    if noted:
+        os.kill(os.getpid(), noted[0])
 
 
 def fail(message: str) -> None:

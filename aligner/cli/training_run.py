@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aligner.cli.console import say
+from aligner.cli.console import say, stopping_gently
 from aligner.cli.progress import TrainingProgress, clock
 from aligner.cli.training_text import (
     TrainingFiles,
@@ -91,8 +91,8 @@ def train_model(
         say("no checkpoint yet: training starts from the beginning")
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
-    with TrainingProgress(out) as progress:
-        state = training.run(progress, max_seconds)
+    with stopping_gently() as is_to_stop, TrainingProgress(out) as progress:
+        state = training.run(progress, max_seconds, is_to_stop)
     if not math.isfinite(state.best_loss):
         raise ConfigError(
             "the training diverged: no validation gave a finite loss; expected a lower "

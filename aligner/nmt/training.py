@@ -110,11 +110,20 @@ class Training:
             fused=True,
         )
 
-    def run(self, listen: Listener, max_seconds: float = math.inf) -> TrainingState:
+    def run(
+        self,
+        listen: Listener,
+        max_seconds: float = math.inf,
+        is_to_stop: Callable[[], bool] = lambda: False,
+    ) -> TrainingState:
         """Train until a limit, or until the validation loss stops falling.
 
         The weights of the best validation are in the model directory then. `listen`
-        gets a report every few seconds and one for each validation.
+        gets a report every few seconds and one for each validation. `is_to_stop` is
+        asked after every update: the training then leaves a checkpoint, unfinished.
+
+        Raises:
+            TrainingError: the loss is no number.
         """
         state, config = self.state, self.config
         if state.is_finished():
@@ -128,14 +137,17 @@ class Training:
             if self._round_is_over(meter):
                 self._renew(meter)
             validating = state.updates % config.validate_every == 0
-            saving = validating or state.is_finished() or meter.save_is_due()
+            stopping = is_to_stop()
+            saving = (
+                validating or stopping or state.is_finished() or meter.save_is_due()
+            )
             if saving:
                 meter.check()  # of what is not finite, nothing may be kept
             if validating or state.is_finished():
                 self._validate(meter)
             if saving:
                 self.save()
-            if state.is_finished():
+            if stopping or state.is_finished():
                 break
         return state
 

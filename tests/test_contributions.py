@@ -3,6 +3,10 @@
 The oracle builds every vector T_ij of (T, S, D) by itself.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -11,13 +15,13 @@ from small_models import random_batch, random_network, sizes
 from sublayer_oracle import Naive, naive_sublayers
 from torch import Tensor
 
-from aligner.extraction import contributions as contributions_module
 from aligner.extraction.scores import Score, sublayer_scores
 from aligner.nmt.sublayers import Attention, SublayerRecord, sublayer_records
 from aligner.nmt.transformer import PAD
 
 LENGTHS = [(9, 6), (4, 8), (2, 1), (12, 5)]
 ATTENTIONS: list[Attention] = ["encoder", "decoder", "cross"]
+TESTS = Path(__file__).parent
 BEHIND: list[Score] = ["resln", "alti-l1", "alti-l2"]
 
 
@@ -125,16 +129,49 @@ def test_alti_shares_a_row_out(attention: Attention) -> None:
                 torch.testing.assert_close(rows, torch.ones_like(rows))
 
 
+LONG = """
+import resource, sys, torch
+from small_models import random_batch, random_network, sizes
+from aligner.extraction.scores import sublayer_scores
+from aligner.nmt.sublayers import sublayer_records
+
+network = random_network(sizes(dim=256, heads=4, decoder_layers=1, norm="post"))
+src, tgt = random_batch([(400, 400), (400, 400)])
+with torch.inference_mode():
+    record = next(sublayer_records(network, src, tgt))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sublayer_scores(record, sys.argv[1])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+@pytest.mark.parametrize("score", ["norm", *BEHIND])
+def test_memory_is_far_below_every_vector(score: str) -> None:
+    """Every vector of the batch, (B, T, S, D), would be 328 MB."""
+    command = [sys.executable, "-c", LONG, score]
+    paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
+    result = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(result.stdout) < 80
+
+
 @torch.no_grad()
-def test_l1_goes_by_rows_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = random_network(sizes(norm="post"))
-    batch = random_batch(LENGTHS)
-    together = [
-        sublayer_scores(r, "alti-l1") for r in sublayer_records(network, *batch)
-    ]
-    monkeypatch.setattr(contributions_module, "CHUNK_CELLS", 1)  # one row at a time
-    alone = [sublayer_scores(r, "alti-l1") for r in sublayer_records(network, *batch)]
-    torch.testing.assert_close(alone, together)
+def test_the_residual_counts_where_attention_does_not_look_at_itself() -> None:
+    network = random_network(sizes(norm="post", decoder_layers=1), sharpness=500.0)
+    src, tgt = random_batch([(5, 12)])
+    (record,) = sublayer_records(network.double(), src, tgt, "decoder")
+    (naive,) = naive_sublayers(network, src, tgt, "decoder")
+    unseen = record.weights.diagonal(dim1=-2, dim2=-1).sum(1) == 0
+    assert unseen.any()
+    for score in BEHIND:
+        found = sublayer_scores(record, score)
+        torch.testing.assert_close(found, naive_score(naive, score, None))
+        assert (found.diagonal(dim1=-2, dim2=-1)[unseen] > 0).any()
 
 
 @pytest.mark.parametrize("score", get_args(Score))

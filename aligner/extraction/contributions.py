@@ -18,8 +18,8 @@ sum as one more column, which is left out.
 In a pre-norm network no normalisation ends the sublayer. The norm is then taken after
 the one that reads the sum next; ALTI's T and y are taken without any.
 
-All but L1 need no (T, S, D) tensor: `‖T_ij‖²` is a form in the heads' Gram matrix, and
-`‖y - T‖² = ‖y‖² + ‖T‖² - 2 <y, T>`. L1 goes by rows, a few at a time.
+None of them needs a (T, S, D) tensor: `‖T_ij‖²` is a form in the heads' Gram matrix,
+`‖y - T‖² = ‖y‖² + ‖T‖² - 2 <y, T>`, and L1 takes one source position after the other.
 """
 
 from typing import Literal, NamedTuple
@@ -30,8 +30,6 @@ from torch import Tensor
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.norms import squared_layer_norms
 from aligner.nmt.sublayers import SublayerRecord
-
-CHUNK_CELLS = 1 << 23  # numbers of a (B, some of T, S, D) tensor
 
 
 class _Parts(NamedTuple):
@@ -48,12 +46,6 @@ class _Parts(NamedTuple):
     vectors: Tensor
     residual: Tensor
     deviation: Tensor
-
-    def rows(self, first: int, last: int) -> Tensor:
-        """Return T_ij without the residual for some rows, (B, last - first, S, D)."""
-        weights = self.weights[:, :, first:last]
-        summed = torch.einsum("bhts,bshd->btsd", weights, self.vectors)
-        return summed / self.deviation[:, first:last, :, None]
 
     def own(self) -> Tensor:
         """Return T_ii with the residual, (B, T, D), where S = T."""
@@ -88,6 +80,8 @@ def contributions(record: SublayerRecord, order: Literal[1, 2]) -> Tensor:
     length = y.norm(p=order, dim=-1, keepdim=True)  # (B, T, 1)
     # Rounding must not credit what attention does not reach, such as padding.
     reached = record.weights.ne(0).any(1)  # (B, T, S)
+    if record.to_itself:  # by the residual in any case
+        reached = _with_diagonal(reached, torch.ones_like(reached[..., 0]))
     nearer = (length - distances).clamp_min(0) * reached
     total = nearer.sum(-1, keepdim=True)
     if not record.to_itself:
@@ -99,17 +93,13 @@ def contributions(record: SublayerRecord, order: Literal[1, 2]) -> Tensor:
 
 def _distances_1(parts: _Parts, y: Tensor) -> Tensor:
     """Return ‖y_i - T_ij‖₁, (B, T, S)."""
-    batch, sources, _, dim = parts.vectors.shape
-    at_once = max(1, CHUNK_CELLS // (batch * sources * dim))
-    return torch.cat(
-        [
-            (y[:, first : first + at_once, None] - parts.rows(first, first + at_once))
-            .abs()
-            .sum(-1)
-            for first in range(0, y.shape[1], at_once)
-        ],
-        dim=1,
-    )
+    weights = parts.weights.transpose(1, 2) / parts.deviation[..., None]  # (B, T, H, S)
+    distances = y.new_empty(*y.shape[:2], weights.shape[-1])
+    # All positions at once would be (B, T, S, D).
+    for j in range(weights.shape[-1]):
+        arrived = weights[..., j] @ parts.vectors[:, j]  # (B, T, D)
+        distances[:, :, j] = arrived.sub_(y).abs_().sum(-1)
+    return distances
 
 
 def _distances_2(parts: _Parts, y: Tensor) -> Tensor:

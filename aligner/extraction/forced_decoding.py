@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +52,11 @@ class Reading:
         whole = self.rows == "full"
         if self.score in PLAIN:
             return network.record(batch.src, batch.tgt, self.layer, whole=whole)
-        records = sublayer_records(network, batch.src, batch.tgt, whole=whole)
-        return next(islice(records, self.layer, None))
+        return next(
+            sublayer_records(
+                network, batch.src, batch.tgt, whole=whole, first=self.layer
+            )
+        )
 
     def word_scores(
         self, record: AttentionRecord | SublayerRecord, batch: "ForcedBatch"

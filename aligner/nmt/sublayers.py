@@ -65,8 +65,9 @@ def sublayer_records(
     attention: Attention = "cross",
     *,
     whole: bool = False,
+    first: int = 0,
 ) -> Iterator[SublayerRecord]:
-    """Yield what each layer's attention does, first layer first, under forced decoding.
+    """Yield what each layer's attention does, in order, under forced decoding.
 
     Nothing is computed beyond the layer that was asked for last.
 
@@ -76,19 +77,23 @@ def sublayer_records(
         tgt: (B, T) the decoder's inputs.
         attention: which one is looked at.
         whole: let the decoder see the whole target at every position.
+        first: the layer to begin with, from 0.
     """
     mask = source_mask(src)
     if attention == "encoder":
         x = network.embed(src)
-        for encoder in network.encoder_layers:
+        for number, encoder in enumerate(network.encoder_layers):
             frames = encoder.around_self, encoder.around_feed
-            yield _record(encoder.self_attention, *frames, x, None, mask)
+            if number >= first:
+                yield _record(encoder.self_attention, *frames, x, None, mask)
             x = encoder(x, mask)
         return
     memory, x = network.encode(src), network.embed(tgt)
     seen = tgt.ne(PAD)[:, None, None, :] if whole else None
-    for decoder in network.decoder_layers:
-        if attention == "decoder":
+    for number, decoder in enumerate(network.decoder_layers):
+        if number < first:
+            pass
+        elif attention == "decoder":
             frames = decoder.around_self, decoder.around_cross
             allowed = _causal(tgt) if seen is None else seen
             yield _record(decoder.self_attention, *frames, x, None, allowed)

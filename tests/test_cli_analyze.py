@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ NMT_TABLES = [
     "aer_summary",
     "choices_without_gold",
     "head_correlations",
+    "models",
     "norm_against_weight",
     "token_frequency",
     "token_kinds",
@@ -37,8 +39,9 @@ def report(
     trained: Trained, gold: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("report")
+    twin = shutil.copytree(trained.model, out.parent / "twins" / trained.model.name)
     result = run(
-        *("analyze", "nmt", trained.model, trained.model, *trained.text()),
+        *("analyze", "nmt", trained.model, twin, *trained.text()),
         *("--gold", gold, "--out", out),
     )
     assert result.code == 0, result.err
@@ -84,9 +87,9 @@ def test_the_settings_say_what_was_analysed(report: Path, trained: Trained) -> N
     settings = content["settings"]
     assert settings["pairs"] == SENTENCES
     assert settings["direction"] == "forward"
-    for model in settings["models"]:
-        assert model["directory"] == str(trained.model)
-        assert (model["seed"], model["guide"], model["updates"]) == (1, "auto", 24)
+    assert settings["models"][0]["directory"] == str(trained.model)
+    for model in read_table(report / "models.csv"):
+        assert (model["seed"], model["guide"], model["updates"]) == ("1", "auto", "24")
     assert any("with a guide" in note for note in content["notes"])
 
 
@@ -148,7 +151,7 @@ def test_without_matplotlib_it_says_what_to_install(
         *("--out", tmp_path / "out"),
         program=WITHOUT_MATPLOTLIB,
     )
-    result.assert_clean_failure("pip install 'aligner[analysis]'")
+    result.assert_clean_failure("pip install '.[analysis]'")
     assert not (tmp_path / "out").exists()
 
 
@@ -194,6 +197,44 @@ def test_pairs_that_cannot_be_read_are_named_and_count_as_unlinked(
     assert result.code == 0, result.err
     content = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert any("1 pairs could not be read" in note for note in content["notes"])
+    assert "warning: gold: 1 of 3 sentence pairs have no gold links" in result.err
+
+
+def test_models_are_checked_before_any_is_measured(
+    trained: Trained, gold: Path, run: Run, tmp_path: Path
+) -> None:
+    command = ["analyze", "nmt", trained.model, *trained.text(), "--gold", gold]
+    other = tmp_path / "other"
+    shutil.copytree(trained.model, other)
+    recipe = (other / "config.toml").read_text()
+    larger = recipe.replace("encoder_layers = 1", "encoder_layers = 2")
+    (other / "config.toml").write_text(larger)
+    for options, expected in (
+        ([trained.model], "expected different models, got one of them twice"),
+        ([tmp_path / "none"], "none: no such model directory"),
+        ([other], "expected 1 encoder and 2 decoder layers of 2 heads"),
+        (["--max-length", "1"], "expected a pair that can be read, got none"),
+    ):
+        result = run(*command, *options, "--out", tmp_path / "out")
+        result.assert_clean_failure(expected)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_read_of_stdin_as_training_text(
+    trained: Trained, gold: Path, run: Run, tmp_path: Path
+) -> None:
+    """A model that was trained from stdin says so; there is no such text any more."""
+    model = tmp_path / "model"
+    shutil.copytree(trained.model, model)
+    meta = json.loads((model / "meta.json").read_text())
+    meta["files"] |= {"src": "-", "tgt": None}
+    (model / "meta.json").write_text(json.dumps(meta))
+    out = tmp_path / "out"
+    command = ["analyze", "nmt", model, *trained.text(), "--gold", gold, "--out", out]
+    result = run(*command, stdin=b"a ||| b\n")
+    assert result.code == 0, result.err
+    assert "nothing is said of frequency" in result.err
+    assert not (out / "token_frequency.csv").exists()
 
 
 BERT_TABLES = [
@@ -252,11 +293,16 @@ WITHOUT_TRANSFORMERS = WITHOUT_MATPLOTLIB.replace("matplotlib", "transformers")
 @pytest.mark.parametrize(
     ("options", "program", "expected"),
     [
-        ("{encoder} --text nothing", "", "nothing: expected a text of at least one"),
-        ("{encoder} --text none.txt", "", "none.txt"),
-        ("{model} --text nothing", "", "config.json"),
+        ("{encoder} --text nothing", "", "error: nothing: expected text, got no words"),
+        ("{encoder} --text none.txt", "", "error: none.txt: cannot read it"),
+        (
+            "{encoder} --text gpt/config.json --frequency-text no",
+            "",
+            "error: no: cannot",
+        ),
+        ("{model} --text nothing", "", "got a model of aligner: see aligner analyze"),
         ("{gpt} --text nothing", "", "expected a model of type bert"),
-        ("{encoder} --text nothing", WITHOUT_TRANSFORMERS, "'aligner[bert]'"),
+        ("{encoder} --text nothing", WITHOUT_TRANSFORMERS, "pip install '.[bert]'"),
     ],
 )
 def test_what_cannot_be_studied_is_said_in_one_line(

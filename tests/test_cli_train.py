@@ -244,6 +244,10 @@ def test_several_seeds_are_trained_one_after_the_other(
     assert single.code == 0, single.err
     assert (alone / "model.safetensors").read_bytes() == weights[1]
     run(*command).assert_clean_failure("seed-4: a model is there already")
+    guided = [*trained.training(out), "--seeds", "2", "--seed", "4", "--resume"]
+    run(*guided).assert_clean_failure("same text and --guide as before", "seed-4")
+    one = run("align", out, *trained.text())
+    one.assert_clean_failure("expected one model, got a directory of 2", "seed-4")
 
 
 # What guides the training

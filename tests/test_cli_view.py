@@ -208,6 +208,18 @@ def test_a_mistake_writes_nothing(trained: Trained, run: Run, tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
+def test_a_page_is_replaced_only_when_asked_to(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "page.html"
+    out.write_text("theirs")
+    command = ["view", trained.model, *trained.text(), "--pairs", "1", "--out", out]
+    run(*command).assert_clean_failure("a file is there already", "--overwrite")
+    assert out.read_text() == "theirs"
+    assert run(*command, "--overwrite").code == 0
+    assert len(content(out)["pairs"]) == 1
+
+
 def test_an_empty_text(trained: Trained, run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     options = ["--src", tmp_path / "empty", "--out", tmp_path / "page.html"]

@@ -9,12 +9,12 @@ from scipy import stats
 from aligner.analysis.nmt_measures import SCORES, ModelMeasures, Place
 from aligner.analysis.nmt_study import study_models
 from aligner.analysis.report import Report, Table
-from aligner.errors import ConfigError
 from aligner.links.alignment import GoldAlignment
 
 GOLD = [GoldAlignment(frozenset({(0, 0), (1, 1)}))] * 4
 RIGHT, WRONG = frozenset({(0, 0), (1, 1)}), frozenset({(0, 1)})
 LAYERS, HEADS = 2, 3
+HEAD_NORMS = np.array([[0.5, 0.9, 0.4], [0.3, 0.2, 0.1]])
 
 
 def model(name: str, *, shift: float = 0.0, agreement: bool = True) -> ModelMeasures:
@@ -36,8 +36,8 @@ def model(name: str, *, shift: float = 0.0, agreement: bool = True) -> ModelMeas
         name,
         links,
         aer,
-        np.array([3.0, 2.0]),
-        np.array([[0.5, 0.9, 0.4], [0.3, 0.2, 0.1]]),
+        {"awi": np.array([3.0, 2.0]), "awo": np.array([3.0, 2.0])},
+        {"awi": HEAD_NORMS, "awo": HEAD_NORMS},
         known if agreement else {},
     )
 
@@ -79,9 +79,9 @@ def test_choices_name_what_was_chosen_and_what_it_costs() -> None:
     found = rows_of(study_models([model("a")], GOLD, {}), "choices_without_gold")
     awi = [tuple(r.values())[2:] for r in found if r["rows"] == "AWI"]
     assert awi == [
-        ("layer of highest mean norm", "1", "2", 39.0, 29.0, 10.0),
-        ("layer of best agreement", "2", "2", 29.0, 29.0, 0.0),
-        ("head of highest mean norm", "1.2", "2.1", 44.0, 29.0, 15.0),
+        ("layer of highest mean norm", 1, None, 2, None, 39.0, 29.0, 10.0),
+        ("layer of best agreement", 2, None, 2, None, 29.0, 29.0, 0.0),
+        ("head of highest mean norm", 1, 2, 2, 1, 44.0, 29.0, 15.0),
     ]
 
 
@@ -98,7 +98,7 @@ def test_norm_is_compared_with_weight_on_the_same_sentences() -> None:
 def test_correlations_are_scipys_over_all_heads() -> None:
     one = model("a")
     found = rows_of(study_models([one, one], GOLD, {}), "head_correlations")
-    norms, rates = one.head_norms.ravel(), one.by_head("awi", "norm").ravel()
+    norms, rates = one.head_norms["awi"].ravel(), one.by_head("awi", "norm").ravel()
     for row in (r for r in found if r["rows"] == "AWI"):
         assert row["Spearman"] == pytest.approx(stats.spearmanr(norms, rates)[0])
         assert row["Pearson"] == pytest.approx(stats.pearsonr(norms, rates)[0])
@@ -120,7 +120,7 @@ def test_figures_hold_the_means_of_the_tables() -> None:
     assert by_name["aer_by_layer_awi"].series["norm"] == pytest.approx([42.0, 32.0])
     deviation = np.std([0, 2, 7], ddof=1)
     assert by_name["aer_by_layer_awi"].spread["norm"] == pytest.approx([deviation] * 2)
-    assert by_name["mean_norm_by_head"].values[0] == pytest.approx([0.5, 0.9, 0.4])
+    assert by_name["mean_norm_by_head_awi"].values[0] == pytest.approx([0.5, 0.9, 0.4])
     points = by_name["norms_and_rates"].groups["AWI"]
     assert len(points) == 3 * LAYERS * HEADS
     assert points[1] == pytest.approx((0.9, 44.0))
@@ -133,10 +133,20 @@ def test_no_number_is_not_a_number() -> None:
             assert all(math.isfinite(c) for c in row if isinstance(c, float))
 
 
-def test_models_of_other_sizes_cannot_be_averaged() -> None:
-    other = model("b")
-    smaller = ModelMeasures(
-        "b", other.links, other.aer, other.layer_norms, other.head_norms[:1], {}
-    )
-    with pytest.raises(ConfigError, match=r"b: expected 2 .* layers of 3 heads, as a"):
-        study_models([model("a"), smaller], GOLD, {})
+def test_rows_of_another_pass_go_with_its_own_norms() -> None:
+    one = model("a")
+    for place, rate in [item for item in one.aer.items() if item[0].rows == "awi"]:
+        one.aer[place._replace(rows="full")] = rate
+        one.links[place._replace(rows="full")] = one.links[place]
+    one.layer_norms["full"] = np.array([1.0, 9.0])  # the other layer is larger
+    one.head_norms["full"] = HEAD_NORMS[::-1]
+    found = rows_of(study_models([one], GOLD, {}), "choices_without_gold")
+    chosen = {
+        (r["rows"], r["choice"]): (r["layer"], r["head"])
+        for r in found
+        if "norm" in str(r["choice"])
+    }
+    assert chosen["AWI", "layer of highest mean norm"] == (1, None)
+    assert chosen["whole target", "layer of highest mean norm"] == (2, None)
+    assert chosen["AWI", "head of highest mean norm"] == (1, 2)
+    assert chosen["whole target", "head of highest mean norm"] == (2, 2)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from aligner.analysis.figures import Curves, Heatmap, Scatter
+from aligner.analysis.pages import report_page
 from aligner.analysis.report import Report, Table, clear_report, write_report
 from aligner.errors import ConfigError
 
@@ -32,6 +33,8 @@ FIGURES = [
         "points", "Points", {NASTY: [(1, 2), (3, 4)], "none": []}, "x", NASTY, NASTY
     ),
 ]
+# What stands in a figure; its title stands over it.
+WORDS = {"heat": NASTY, "curves": "layer", "points": NASTY}
 REPORT = Report(
     f"Title {NASTY}", {"text": NASTY, "pairs": 3}, [NASTY], [TABLE], FIGURES
 )
@@ -120,11 +123,19 @@ def test_the_page_shows_the_text_as_text_and_numbers_rounded(folder: Path) -> No
     assert "0.123" not in text
 
 
+def test_of_a_table_that_is_too_long_the_page_has_a_link() -> None:
+    table = Table("long", "Long", ["n"], [[i + 1000] for i in range(500)])
+    page = report_page(Report("t", {}, [], [table], []), {})
+    assert "500 rows" in page
+    assert 'href="long.csv"' in page
+    assert "1499" not in page
+
+
 def test_svg_is_xml_with_text_and_png_is_a_picture(folder: Path) -> None:
     for figure in FIGURES:
         svg = (folder / f"{figure.name}.svg").read_text(encoding="utf-8")
         words = "".join(ElementTree.fromstring(svg).itertext())
-        assert figure.title in words
+        assert WORDS[figure.name] in words
         png = (folder / f"{figure.name}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
         width, height = struct.unpack(">II", png[16:24])

@@ -48,15 +48,15 @@ def study_encoder(
         CorpusError: the text has no tokens.
     """
     text = encoder.sequences(lines)
-    measures = measure_encoder(encoder, text.ids, batch_tokens, progress)
-    counts = Counter(measures.tokens.tolist())
-    if frequency_lines is not None:
+    counts = Counter(t for ids in text.ids for t in ids[1:-1])
+    if frequency_lines is not None:  # first, as it may be what cannot be read
         counts = Counter(t for ids in encoder.token_ids(frequency_lines) for t in ids)
+    measures = measure_encoder(encoder, text.ids, batch_tokens, progress)
     frequencies = frequencies_of(
         measures.tokens, measures.token_weights, measures.token_norms, counts
     )
     tables = _tables(measures, frequencies)
-    counted = _frequency_notes(frequencies, frequency_lines is None)
+    counted = frequencies.notes("the analysed text" if frequency_lines is None else "")
     return Report(
         "Attention of an encoder: weights and norms",
         {**(settings or {}), **_settings(encoder, text, measures)},
@@ -99,7 +99,14 @@ def _settings(
 
 
 def _notes(encoder: Encoder, text: Sequences, measures: EncoderMeasures) -> list[str]:
-    notes = ["A sequence is one segment of text between the special tokens."]
+    sizes = f"{len(encoder.layers)} layers of {encoder.heads} heads"
+    tokens = int(measures.groups.counts.sum())
+    around = f"{measures.groups.names[0]} text {measures.groups.names[1]}"
+    notes = [
+        f"{encoder.name}, a {type(encoder.model).__name__} of {sizes}.",
+        f"{len(text.ids)} sequences of {tokens} tokens in all; each is {around}, where "
+        "the paper has two pieces of text and a second separator.",
+    ]
     if text.split:
         notes.append(
             f"{text.split} of {text.lines} lines were split: a sequence has room for "
@@ -108,17 +115,6 @@ def _notes(encoder: Encoder, text: Sequences, measures: EncoderMeasures) -> list
     return notes + [
         f"The text has no tokens of the group “{name}”: it is left out."
         for name in measures.groups.absent
-    ]
-
-
-def _frequency_notes(found: Frequencies, own_counts: bool) -> list[str]:
-    if own_counts:
-        return ["Frequencies were counted on the analysed text itself."]
-    if not found.unseen:
-        return []
-    return [
-        f"{found.unseen} of {len(found.type_ranks)} distinct tokens do not occur in "
-        "the text that frequencies were counted on: they share the last rank."
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -91,8 +92,13 @@ class Encoder:
         except ImportError as error:
             raise ConfigError(
                 "encoders need transformers: expected it installed, by "
-                "pip install 'aligner[bert]'"
+                "pip install '.[bert]' where aligner's source is"
             ) from error
+        if Path(name, "config.toml").is_file():
+            raise ModelError(
+                f"{name}: expected an encoder of transformers, got a model of aligner: "
+                "see aligner analyze nmt"
+            )
         with _loading(name, "config.json"):
             config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         check_config(name, config)
@@ -246,8 +252,9 @@ def _loading(name: str, what: str) -> Iterator[None]:
     # A foreign file can fail in any way that its parsers know.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        here = "" if Path(name).exists() else "there is no such directory here; "
         raise ModelError(
-            f"{name}: expected the {what} of an encoder: {reason}"
+            f"{name}: expected the {what} of an encoder: {here}{reason}"
         ) from error
     finally:
         logging.set_verbosity(level)

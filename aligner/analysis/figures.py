@@ -31,13 +31,17 @@ Numbers: TypeAlias = Sequence[float | None]  # None: there is no such value
 
 @dataclass(frozen=True)
 class Heatmap:
-    """A number for each layer and head; `rows` are layers, from the first."""
+    """A number for each layer and head; `values` has a row for each layer.
+
+    Figures to be compared share one range of colours.
+    """
 
     name: str
     title: str
     values: Sequence[Numbers]
     label: str  # of the numbers
     note: str = ""
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def require_matplotlib() -> None:
     except ImportError as error:
         raise ConfigError(
             "reports need matplotlib: expected it installed, by "
-            "pip install 'aligner[analysis]'"
+            "pip install '.[analysis]' where aligner's source is"
         ) from error
 
 
@@ -121,7 +125,6 @@ def _draw(figure: Figure) -> "Canvas":
         _draw_curves(figure, axes)
     else:
         _draw_scatter(figure, axes)
-    axes.set_title(_plain(figure.title), fontsize=10)
     return canvas
 
 
@@ -136,8 +139,8 @@ def _size(figure: Figure) -> tuple[float, float]:
 def _draw_heatmap(figure: Heatmap, canvas: "Canvas", axes: "Axes") -> None:
     values = [[math.nan if v is None else v for v in row] for row in figure.values]
     finite = [v for row in values for v in row if not math.isnan(v)]
-    middle = (min(finite, default=0.0) + max(finite, default=0.0)) / 2
-    cells = axes.pcolormesh(values, cmap="cividis")
+    low, high = figure.range or (min(finite, default=0.0), max(finite, default=1.0))
+    cells = axes.pcolormesh(values, cmap="cividis", vmin=low, vmax=high)
     canvas.colorbar(cells, ax=axes, label=_plain(figure.label))
     axes.set(xlabel="head", ylabel="layer")
     columns = max(map(len, values), default=0)
@@ -146,14 +149,16 @@ def _draw_heatmap(figure: Heatmap, canvas: "Canvas", axes: "Axes") -> None:
     axes.invert_yaxis()
     if max(columns, len(values)) > LARGEST_LABELLED:
         return
+    largest = max(map(abs, finite), default=1.0)
+    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
     for y, row in enumerate(values):
         for x, value in enumerate(row):
             if not math.isnan(value):
-                dark = value < middle
+                dark = value < (low + high) / 2
                 axes.text(
                     x + 0.5,
                     y + 0.5,
-                    f"{value:.3g}",
+                    f"{value:.{decimals}f}",
                     ha="center",
                     va="center",
                     fontsize=7,
@@ -176,7 +181,8 @@ def _draw_curves(figure: Curves, axes: "Axes") -> None:
     axes.set_xticks(range(1, longest + 1))
     axes.set(xlabel="layer", ylabel=_plain(figure.label))
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
+    if len(figure.series) > 1:
+        axes.legend(fontsize=8)
 
 
 def _draw_scatter(figure: Scatter, axes: "Axes") -> None:
@@ -186,17 +192,18 @@ def _draw_scatter(figure: Scatter, axes: "Axes") -> None:
         size, alpha = (4, 0.8) if len(points) < 500 else (2, 0.3)
         axes.plot(xs, ys, label=_plain(name), markersize=size, alpha=alpha, **look)
     axes.set(xlabel=_plain(figure.x_label), ylabel=_plain(figure.y_label))
+    axes.grid(alpha=0.25)
+    # Beside the points, not on them.
+    if len(figure.groups) > 1:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.02))
     if figure.caption:
         axes.annotate(
             _plain(figure.caption),
-            (0.02, 0.98),
+            (1.03, 0.02),
             xycoords="axes fraction",
-            va="top",
+            va="bottom",
             fontsize=8,
-            bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8},
         )
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
 
 
 def _look(index: int) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def _best_layer(model: ModelMeasures, rows: Rows, score: Score) -> Chosen:
 
 
 def _highest_layer(model: ModelMeasures, rows: Rows, score: Score) -> Chosen:
-    return int(model.layer_norms.argmax()), None
+    return int(model.layer_norms[rows].argmax()), None
 
 
 def _agreeing_layer(model: ModelMeasures, rows: Rows, score: Score) -> Chosen | None:
@@ -52,11 +52,11 @@ def _best_head(model: ModelMeasures, rows: Rows, score: Score) -> Chosen:
 
 
 def _highest_head(model: ModelMeasures, rows: Rows, score: Score) -> Chosen:
-    return _place(model, int(model.head_norms.argmax()))
+    return _place(model, int(model.head_norms[rows].argmax()))
 
 
 def _place(model: ModelMeasures, flat: int) -> Chosen:
-    layer, head = np.unravel_index(flat, model.head_norms.shape)
+    layer, head = np.unravel_index(flat, model.sizes)
     return int(layer), int(head)
 
 

@@ -1,31 +1,36 @@
 """The study of translation models from model directories to a report."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aligner.analysis.nmt_measures import (
-    Direction,
-    ModelMeasures,
-    direction_tag,
-    measure_model,
-)
+from aligner.analysis.nmt_measures import ModelMeasures, measure_model
 from aligner.analysis.nmt_study import study_models
-from aligner.analysis.nmt_tokens import TokenMeasures, measure_tokens
+from aligner.analysis.nmt_tokens import ATTENTIONS, TokenMeasures, measure_tokens
 from aligner.analysis.report import Report
-from aligner.errors import AlignerError
-from aligner.extraction.aligner import Aligner, LinkRule, WordPair
-from aligner.extraction.forced_decoding import Reading, Segmented
+from aligner.analysis.training_words import (
+    TrainingText,
+    WordCounts,
+    count_subwords,
+    training_words,
+)
+from aligner.errors import ConfigError, CorpusError
+from aligner.extraction.aligner import OneWay, WordPair, direction_tags, problem_of
+from aligner.extraction.forced_decoding import Segmented
 from aligner.links.alignment import GoldAlignment
-from aligner.nmt.checkpoint import TranslationModel, load_model
-from aligner.text.bitext import read_bitext
-from aligner.text.subwords import Side, Subwords
-from aligner.text.words import word_tokenizers
+from aligner.links.evaluation import gold_gaps
+from aligner.nmt.checkpoint import (
+    TranslationModel,
+    check_model,
+    load_model,
+    read_stored_config,
+)
+from aligner.text.subwords import Side
 
 Progress = Callable[[int, int], None]  # pairs read, over all models, and of how many
-WordCounts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class GoldText:
 
     pairs: Sequence[WordPair]
     gold: Sequence[GoldAlignment]
-    direction: Direction = "forward"
+    direction: OneWay = "forward"
     max_length: int = 500
 
 
@@ -53,7 +58,6 @@ class _Experiment:
     tokens: list[TokenMeasures] = field(default_factory=list)
     counts: dict[str, Counter[int]] = field(default_factory=dict)
     described: list[dict[str, Any]] = field(default_factory=list)
-    without_counts: list[str] = field(default_factory=list)
 
 
 def run_experiment(
@@ -77,25 +81,20 @@ def run_experiment(
 
     Raises:
         ConfigError: the models differ in size, or don't know the direction.
+        CorpusError: no model can read any of the pairs.
         ModelError: a directory is no whole model.
     """
+    _check_models(directories, text.direction)
     found = _Experiment()
-    known: dict[str, WordCounts | None] = {}
     steps = _Steps(progress, len(directories) * len(text.pairs))
+    training_text = cache(training_words)
     for name, directory in _named(directories).items():
         model = load_model(directory, device)
-        _measure(name, model, text, found, steps)
-        found.described[-1]["directory"] = str(directory)
+        _measure(name, directory, model, text, found, steps)
         words = frequency_words
         if words is None:
-            files = model.meta.get("files", {})
-            place = str(files)
-            if place not in known:
-                known[place] = training_words(files, text.direction)
-            words = known[place]
-        if words is None:
-            found.without_counts.append(name)
-        else:
+            words = training_text(TrainingText.of(model), text.direction)
+        if words is not None:
             side: Side = "src" if text.direction == "forward" else "tgt"
             found.counts[name] = count_subwords(words, model.subwords, side)
     return study_models(
@@ -106,6 +105,39 @@ def run_experiment(
         found.tokens,
         found.counts,
     )
+
+
+def _check_models(directories: Sequence[Path], direction: OneWay) -> None:
+    """Check, before any is measured, that models can be compared.
+
+    Raises:
+        ConfigError: they differ in size, one is named twice, or doesn't know the
+            direction.
+        ModelError: a directory is no whole model.
+    """
+    if len({directory.resolve() for directory in directories}) < len(directories):
+        raise ConfigError("expected different models, got one of them twice")
+    first: tuple[int, int, int] | None = None
+    for directory in directories:
+        check_model(directory)
+        config = read_stored_config(directory)
+        sizes = config.transformer
+        found = (sizes.encoder_layers, sizes.decoder_layers, sizes.heads)
+        first = first or found
+        if found != first:
+            raise ConfigError(
+                f"{directory}: expected {_sizes(first)}, as {directories[0]} has, "
+                f"got {_sizes(found)}"
+            )
+        if direction == "reverse" and config.training.direction != "both":
+            raise ConfigError(
+                f"{directory}: trained forward only: expected --direction forward, "
+                "got reverse"
+            )
+
+
+def _sizes(sizes: tuple[int, int, int]) -> str:
+    return f"{sizes[0]} encoder and {sizes[1]} decoder layers of {sizes[2]} heads"
 
 
 class _Steps:
@@ -120,40 +152,6 @@ class _Steps:
         self.progress(round(self.done), self.of)
 
 
-def training_words(
-    files: Mapping[str, Any], direction: Direction
-) -> dict[str, int] | None:
-    """Count the words of the side that is read in a model's training text.
-
-    Returns None where the text, which the model's directory names, cannot be read.
-    """
-    tokenize = files.get("tokenize")
-    try:
-        tokenizers = word_tokenizers(tuple(tokenize) if tokenize else None)
-        sides = read_bitext(files["src"], files["tgt"])
-        read = 0 if direction == "forward" else 1
-        return count_words(map(tokenizers[read], (pair[read] for pair in sides)))
-    except (AlignerError, OSError, KeyError, TypeError):
-        return None
-
-
-def count_words(sentences: Iterable[Iterable[str]]) -> dict[str, int]:
-    """Return how often each word occurs."""
-    counts: Counter[str] = Counter()
-    for words in sentences:
-        counts.update(words)
-    return dict(counts)
-
-
-def count_subwords(words: WordCounts, subwords: Subwords, side: Side) -> Counter[int]:
-    """Return how often each subword occurs in words that occur so often."""
-    counts: Counter[int] = Counter()
-    for word, count in words.items():
-        for subword in subwords.encode([word], side)[0].tolist():
-            counts[subword] += count
-    return counts
-
-
 def _named(directories: Sequence[Path]) -> dict[str, Path]:
     """Return the models by a short name, different from the others'."""
     names = [directory.resolve().name for directory in directories]
@@ -164,46 +162,57 @@ def _named(directories: Sequence[Path]) -> dict[str, Path]:
 
 def _measure(
     name: str,
+    directory: Path,
     model: TranslationModel,
     text: GoldText,
     found: _Experiment,
     steps: _Steps,
 ) -> None:
-    """Measure one model."""
-    tag = direction_tag(model, text.direction)
-    # An aligner only to tell which pairs can be read.
-    aligner = Aligner(model, Reading(0, "awi"), LinkRule("forward"), text.max_length)
-    readable = [not aligner.problem(pair) for pair in text.pairs]
+    """Measure one model.
+
+    Raises:
+        CorpusError: it can read no pair.
+    """
+    problems = [problem_of(p, model.subwords, text.max_length) for p in text.pairs]
+    if all(problems):
+        raise CorpusError(
+            f"{directory}: expected a pair that can be read, got none: pair 1: "
+            f"{problems[0]}"
+        )
     segmented = [
-        Segmented.of(pair, model.subwords) if can_be_read else None
-        for pair, can_be_read in zip(text.pairs, readable, strict=True)
+        None if problem else Segmented.of(pair, model.subwords)
+        for pair, problem in zip(text.pairs, problems, strict=True)
     ]
     found.measures.append(
         measure_model(name, model, segmented, text.gold, text.direction, steps)
     )
     pairs = [pair for pair in segmented if pair is not None]
-    words = [pair for pair, ok in zip(text.pairs, readable, strict=True) if ok]
+    words = [
+        pair for pair, problem in zip(text.pairs, problems, strict=True) if not problem
+    ]
     if text.direction == "reverse":
         pairs = [pair.turned() for pair in pairs]
         words = [(tgt, src) for src, tgt in words]
-    if pairs:
-        found.tokens.append(measure_tokens(name, model, pairs, words, tag, steps))
-    unread = len(readable) - len(pairs)
+    tag = direction_tags(model)[text.direction]
+    found.tokens.append(measure_tokens(name, model, pairs, words, tag, steps))
+    unread = len(problems) - len(pairs)
     steps(2 * unread)
-    found.described.append(_description(model, unread))
+    found.described.append(_description(name, directory, model, unread))
 
 
-def _description(model: TranslationModel, unread: int) -> dict[str, Any]:
+def _description(
+    name: str, directory: Path, model: TranslationModel, unread: int
+) -> dict[str, Any]:
     """Return what a model is, for the settings of a report."""
     training = model.meta.get("training", {})
     return {
-        "directory": "",
-        "seed": model.config.training.seed,
+        "name": name,
+        "directory": str(directory),
         "guide": model.meta.get("files", {}).get("guide", "none"),
         "guided": model.is_guided,
         "config": model.config.model_dump(),
         "updates": training.get("updates"),
-        "training minutes": round(training.get("seconds", 0) / 60, 1),
+        "minutes": round(training.get("seconds", 0) / 60, 1),
         "perplexity": training.get("perplexity"),
         "training pairs": model.meta.get("data", {}).get("pairs"),
         "unread pairs": unread,
@@ -213,19 +222,22 @@ def _description(model: TranslationModel, unread: int) -> dict[str, Any]:
 def _notes(found: _Experiment, text: GoldText) -> list[str]:
     """Return what a reader of the figures has to know."""
     models = found.described
-    seeds = ", ".join(str(model["seed"]) for model in models)
+    written = "target" if text.direction == "forward" else "source"
     notes = [
-        f"{len(text.pairs)} sentence pairs; {len(models)} "
-        f"model{'s' * (len(models) > 1)}, seed {seeds}.",
-        "One direction: each word of the side that is written links to one word or to "
+        f"One direction: each {written} word links to one word of the other side or to "
         "none. Not to be compared with alignments joined from both directions.",
+        "AWI reads a word where the decoder is fed it, AWO where it is predicted; "
+        "weight, norm, resln and alti are scores: aligner's docs/analysis.md defines "
+        "them.",
     ]
-    if guided := [model["directory"] for model in models if model["guided"]]:
+    if guided := [model["name"] for model in models if model["guided"]]:
         notes.append(
-            "Trained with a guide, so not the paper's setting: " + ", ".join(guided)
+            f"Trained with a guide, so not the paper's setting: {', '.join(guided)}."
         )
     else:
         notes.append("Trained without a guide, on translation alone.")
+    if gaps := gold_gaps(text.gold):
+        notes.append(f"{gaps}.")
     if unread := sum(model["unread pairs"] for model in models):
         notes.append(
             f"{unread} pairs could not be read (an empty or overlong side) and count "
@@ -234,13 +246,13 @@ def _notes(found: _Experiment, text: GoldText) -> list[str]:
     for tokens in found.tokens:
         for attention, groups in tokens.groups.items():
             notes += [
-                f"{tokens.name}: no tokens of the kind “{kind}” for attention "
-                f"“{attention}”: it is left out."
+                f"{tokens.name}: no tokens of the kind “{kind}” in "
+                f"{ATTENTIONS[attention]}: it is left out."
                 for kind in groups.absent
             ]
-    if found.without_counts:
+    if without := [m["name"] for m in models if m["name"] not in found.counts]:
         notes.append(
             "The training text can't be read any more, so nothing is said of "
-            f"frequency (--frequency-text names one): {', '.join(found.without_counts)}"
+            f"frequency (--frequency-text names one): {', '.join(without)}."
         )
     return notes

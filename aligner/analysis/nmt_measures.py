@@ -7,15 +7,14 @@ each score.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.errors import ConfigError
-from aligner.extraction.aligner import trained_direction
+from aligner.analysis.token_groups import Floats, to_float64
+from aligner.extraction.aligner import OneWay, direction_tags, trained_direction
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
     Segmented,
@@ -31,10 +30,7 @@ from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import head_norms, layer_norms
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import PAD
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
-Direction = Literal["forward", "reverse"]
-Floats: TypeAlias = NDArray[np.float64]
 Step: TypeAlias = Callable[[int], None]  # told that so many more pairs are done
 # Weights first, as the baseline.
 SCORES: tuple[Score, ...] = ("weight", "norm", "resln", "alti-l1", "alti-l2")
@@ -57,9 +53,9 @@ class ModelMeasures:
         name: of the model.
         links: for each place, the links of each sentence pair.
         aer: for each place, the alignment error rate in percent.
-        layer_norms: (layers,) mean over target positions of the mean over source
-            positions of `‖Σ_h α_h f_h‖`.
-        head_norms: (layers, heads) the same of `‖α f‖`.
+        layer_norms: by rows, (layers,) mean over target positions of the mean over
+            source positions of `‖Σ_h α_h f_h‖`.
+        head_norms: by rows, (layers, heads) the same of `‖α f‖`.
         agreement: for each layer and rows, how far both directions agree by norm;
             empty where the model knows one direction only.
     """
@@ -67,23 +63,29 @@ class ModelMeasures:
     name: str
     links: dict[Place, list[Alignment]]
     aer: dict[Place, float]
-    layer_norms: Floats
-    head_norms: Floats
+    layer_norms: dict[Rows, Floats]
+    head_norms: dict[Rows, Floats]
     agreement: dict[tuple[int, Rows], float]
 
     @property
     def rows(self) -> list[Rows]:
         """The rows that were read."""
-        return list(dict.fromkeys(place.rows for place in self.aer))
+        return list(self.head_norms)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The number of decoder layers, and of heads of each."""
+        layers, heads = next(iter(self.head_norms.values())).shape
+        return layers, heads
 
     def by_layer(self, rows: Rows, score: Score) -> Floats:
         """Return the error rate of each layer with all heads together, (layers,)."""
-        layers = range(len(self.layer_norms))
+        layers = range(self.sizes[0])
         return np.array([self.aer[Place(i, None, rows, score)] for i in layers])
 
     def by_head(self, rows: Rows, score: Score) -> Floats:
         """Return the error rate of each head, (layers, heads)."""
-        layers, heads = self.head_norms.shape
+        layers, heads = self.sizes
         return np.array(
             [
                 [self.aer[Place(i, h, rows, score)] for h in range(heads)]
@@ -97,20 +99,20 @@ def measure_model(
     model: TranslationModel,
     pairs: Sequence[Segmented | None],
     gold: Sequence[GoldAlignment],
-    direction: Direction = "forward",
+    direction: OneWay = "forward",
     step: Step = lambda pairs: None,
 ) -> ModelMeasures:
     """Measure one model on sentence pairs; None for pairs that have no links.
 
-    Raises:
-        ConfigError: the model was not trained in this direction.
+    The model must know the direction.
     """
-    tag = direction_tag(model, direction)
     good = [pair for pair in pairs if pair is not None]
     agreement = {}
     if trained_direction(model) == "both":
-        figures = choose_by_agreement(model.network, good).figures
+        guided = model.config.training.guide_layer - 1 if model.is_guided else None
+        figures = choose_by_agreement(model.network, good, guided).figures
         agreement = {(r.layer, r.rows): value for r, value in figures.items()}
+    tag = direction_tags(model)[direction]
     if direction == "reverse":
         good = [pair.turned() for pair in good]
     measuring = _Measuring(model, len(good))
@@ -125,26 +127,10 @@ def measure_model(
         name,
         places,
         {place: 100 * score_links(gold, links).aer for place, links in places.items()},
-        measuring.layer_totals / max(measuring.positions, 1),
-        measuring.head_totals / max(measuring.positions, 1),
+        measuring.means(measuring.layer_totals),
+        measuring.means(measuring.head_totals),
         agreement,
     )
-
-
-def direction_tag(model: TranslationModel, direction: Direction) -> int:
-    """Return what the decoder is fed first.
-
-    Raises:
-        ConfigError: the model was not trained in this direction.
-    """
-    if trained_direction(model) == "both":
-        return TO_TGT if direction == "forward" else TO_SRC
-    if direction == "reverse":
-        raise ConfigError(
-            "the model was trained forward only: expected --direction forward, "
-            "got reverse"
-        )
-    return BOS
 
 
 class _Measuring:
@@ -159,8 +145,17 @@ class _Measuring:
         self.links: dict[Place, list[Alignment]] = {}
         self.pairs = pairs
         self.positions = 0
-        self.layer_totals = np.zeros(sizes.decoder_layers)
-        self.head_totals = np.zeros((sizes.decoder_layers, sizes.heads))
+        layers, heads = sizes.decoder_layers, sizes.heads
+        self.layer_totals = {whole: np.zeros(layers) for whole in self.passes}
+        self.head_totals = {whole: np.zeros((layers, heads)) for whole in self.passes}
+
+    def means(self, totals: dict[bool, Floats]) -> dict[Rows, Floats]:
+        """Return means over target positions, by the rows of each pass."""
+        return {
+            one: totals[whole] / max(self.positions, 1)
+            for whole, rows in self.passes.items()
+            for one in rows
+        }
 
     @torch.inference_mode()
     def add(self, batch: ForcedBatch, pairs: Sequence[Segmented]) -> None:
@@ -169,23 +164,22 @@ class _Measuring:
         for whole, rows in self.passes.items():
             records = sublayer_records(self.network, batch.src, batch.tgt, whole=whole)
             for layer, record in enumerate(records):
-                if not whole:
-                    self._add_norms(layer, record, batch)
+                self._add_norms(whole, layer, record, batch)
                 for place, scores in _scores(layer, record):
                     for one in rows:
                         self._add_links(place._replace(rows=one), scores, batch, pairs)
 
     def _add_norms(
-        self, layer: int, record: SublayerRecord, batch: ForcedBatch
+        self, whole: bool, layer: int, record: SublayerRecord, batch: ForcedBatch
     ) -> None:
         plain = record.attention
+        real, lengths = batch.tgt_words >= 0, batch.src.ne(PAD).sum(1)
         # The mean over the source without its padding, whose norms are 0.
-        shares = (batch.tgt_words >= 0).double() / batch.src.ne(PAD).sum(1)[:, None]
-        over_heads = layer_norms(plain)[:, 1:].sum(-1).double()  # (B, T - 1)
-        self.layer_totals[layer] += float((over_heads * shares).sum())
-        per_head = head_norms(plain)[:, :, 1:].sum(-1).double()  # (B, H, T - 1)
-        totals = (per_head * shares[:, None]).sum((0, 2))
-        self.head_totals[layer] += totals.cpu().numpy()
+        shares = to_float64(real) / to_float64(lengths)[:, None]  # (B, T - 1)
+        over_heads = to_float64(layer_norms(plain)[:, 1:].sum(-1))  # (B, T - 1)
+        self.layer_totals[whole][layer] += (over_heads * shares).sum()
+        per_head = to_float64(head_norms(plain)[:, :, 1:].sum(-1))  # (B, H, T - 1)
+        self.head_totals[whole][layer] += (per_head * shares[:, None]).sum((0, 2))
 
     def _add_links(
         self,

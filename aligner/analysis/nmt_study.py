@@ -22,7 +22,6 @@ from aligner.analysis.nmt_measures import SCORES, ModelMeasures, Place
 from aligner.analysis.nmt_token_tables import token_figures, token_tables
 from aligner.analysis.nmt_tokens import TokenMeasures
 from aligner.analysis.report import Cell, Report, Table
-from aligner.errors import ConfigError
 from aligner.extraction.scores import PLAIN, Score
 from aligner.extraction.word_scores import Rows
 from aligner.links.alignment import GoldAlignment
@@ -39,7 +38,7 @@ def study_models(
     tokens: Sequence[TokenMeasures] = (),
     counts: Mapping[str, Mapping[int, int]] | None = None,
 ) -> Report:
-    """Return the report on one or more measured models.
+    """Return the report on one or more measured models of equal sizes.
 
     Args:
         models: their error rates and norms.
@@ -48,23 +47,13 @@ def study_models(
         notes: what its reader has to know.
         tokens: what their attention makes of tokens.
         counts: how often subwords occur in the training text, by a model's name.
-
-    Raises:
-        ConfigError: the models differ in layers or heads.
     """
-    first = models[0]
-    for model in models:
-        expected, got = first.head_norms.shape, model.head_norms.shape
-        if expected != got:
-            raise ConfigError(
-                f"{model.name}: expected {expected[0]} decoder layers of {expected[1]} "
-                f"heads, as {first.name} has, got {got[0]} of {got[1]}"
-            )
     return Report(
         "Word alignments from a translation model: attention weights and norms",
         settings,
         notes,
         [
+            _described(settings.get("models", [])),
             _summary(models),
             _choices(models),
             _layers(models),
@@ -78,6 +67,38 @@ def study_models(
             *figures_of(models, _rows(models)),
             *(token_figures(tokens, counts or {}) if tokens else []),
         ],
+    )
+
+
+def _described(models: Sequence[Mapping[str, Any]]) -> Table:
+    table: list[list[Cell]] = []
+    for model in models:
+        sizes = model["config"]["transformer"]
+        shape = [sizes[key] for key in ("encoder_layers", "decoder_layers", "heads")]
+        rest = [model[key] for key in ("training pairs", "updates", "minutes")]
+        perplexity = model["perplexity"]
+        table.append(
+            [
+                model["name"],
+                model["guide"],
+                model["config"]["training"]["seed"],
+                *shape,
+                sizes["dim"],
+                sizes["norm"],
+                *rest,
+                perplexity,
+            ]
+        )
+    sizes_of = ["encoder layers", "decoder layers", "heads", "dim", "norm"]
+    training = ["pairs", "updates", "minutes", "perplexity"]
+    return Table(
+        "models",
+        "The models",
+        ["model", "guide", "seed", *sizes_of, *training],
+        table,
+        digits=1,
+        note="Perplexity is the best on validation text: where it is high, attention "
+        "has hardly learnt to align yet.",
     )
 
 
@@ -97,8 +118,9 @@ def _summary(models: Sequence[ModelMeasures]) -> Table:
         ["rows", "choice", *_score_columns()],
         table,
         digits=1,
-        note=f"{SPREAD} What is best by gold is chosen for each model and score; mean "
-        "norm and agreement know no gold.",
+        note=f"{SPREAD} “Mean over layers” is the mean of the layers' rates. What is "
+        "best by gold is chosen for each model and score; mean norm and agreement know "
+        "no gold.",
     )
 
 
@@ -114,16 +136,17 @@ def _choices(models: Sequence[ModelMeasures]) -> Table:
                 rate, least = (
                     model.aer[Place(*c, rows, "norm")] for c in (chosen, best)
                 )
-                places = [_counted(chosen), _counted(best)]
-                cells: list[Cell] = [*places, rate, least, rate - least]
+                cells = [*_counted(chosen), *_counted(best), rate, least, rate - least]
                 table.append([model.name, ROWS[rows], choice.name, *cells])
+    places = ["layer", "head", "best layer", "best head"]
     return Table(
         "choices_without_gold",
         "What is chosen without gold, and what that costs",
-        ["model", "rows", "choice", "chosen", "best", "AER", "best AER", "cost"],
+        ["model", "rows", "choice", *places, "AER", "best AER", "cost"],
         table,
         digits=1,
-        note="By norm; a layer, or layer.head, counted from 1; percent.",
+        note="By norm, percent. Agreement is that of both directions on this text; "
+        "aligner align reads what agreed best on the model's validation text.",
     )
 
 
@@ -161,12 +184,12 @@ def _differences(
                 table.append([model.name, ROWS[rows], *cells])
     return Table(
         "norm_against_weight",
-        "The norm's error rate less the weight's, with 95 % interval",
+        "The norm's error rate minus the weight's, with 95 % interval",
         ["model", "rows", "layer", "difference", "low", "high", "p"],
         table,
         digits=1,
-        note="Percentage points, below 0 where the norm aligns better; paired "
-        "bootstrap over the sentence pairs.",
+        note="Percentage points, below 0 where the norm aligns better; two-sided, by a "
+        "paired bootstrap over sentence pairs, not corrected for the number of rows.",
         digits_of={"p": 4},
     )
 
@@ -186,8 +209,8 @@ def _correlations(models: Sequence[ModelMeasures]) -> Table:
         ["model", "rows", "Spearman", "Pearson"],
         table,
         digits=2,
-        note="Over all heads of all layers, by norm. Below 0: heads of large vectors "
-        "align better.",
+        note=f"Over the {models[0].sizes[0] * models[0].sizes[1]} heads of all layers, "
+        "by norm. Below 0: heads of large vectors align better.",
     )
 
 
@@ -195,7 +218,7 @@ def _layers_by_model(models: Sequence[ModelMeasures]) -> Table:
     table: list[list[Cell]] = []
     for model in models:
         for rows in model.rows:
-            for layer, norm in enumerate(model.layer_norms.tolist()):
+            for layer, norm in enumerate(model.layer_norms[rows].tolist()):
                 rates = [model.aer[Place(layer, None, rows, s)] for s in SCORES]
                 agreed = model.agreement.get((layer, rows))
                 percent = None if agreed is None else 100 * agreed
@@ -217,7 +240,7 @@ def _heads(models: Sequence[ModelMeasures]) -> Table:
     table: list[list[Cell]] = []
     for model in models:
         for rows in model.rows:
-            for (layer, head), norm in np.ndenumerate(model.head_norms):
+            for (layer, head), norm in np.ndenumerate(model.head_norms[rows]):
                 rates = [model.aer[Place(layer, head, rows, s)] for s in PLAIN]
                 cells = [layer + 1, head + 1, float(norm), *rates]
                 table.append([model.name, ROWS[rows], *cells])
@@ -238,7 +261,7 @@ def _rows(models: Sequence[ModelMeasures]) -> list[Rows]:
 
 
 def _layer_numbers(models: Sequence[ModelMeasures]) -> range:
-    return range(len(models[0].layer_norms))
+    return range(models[0].sizes[0])
 
 
 def _rates(
@@ -260,6 +283,7 @@ def _score_columns() -> list[str]:
     return [name for score in SCORES for name in (score, f"{score} SD")]
 
 
-def _counted(place: Chosen) -> str:
+def _counted(place: Chosen) -> list[Cell]:
+    """Return a layer and a head as people count them."""
     layer, head = place
-    return str(layer + 1) if head is None else f"{layer + 1}.{head + 1}"
+    return [layer + 1, None if head is None else head + 1]

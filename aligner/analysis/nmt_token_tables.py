@@ -145,7 +145,7 @@ def _by_layer(
     by_layer = means.mean(1)[:, :, figure]  # (L, G)
     return Curves(
         f"token_kinds_{attention}_{'weight' if figure == 0 else 'norm'}",
-        f"Attention {ATTENTIONS[attention]}: {label} of kinds of tokens",
+        f"{ATTENTIONS[attention].capitalize()}: {label} of kinds of tokens",
         {groups.names[g]: by_layer[:, g].tolist() for g in groups.present},
         f"mean {label}",
         note="Summed over the tokens of a kind; mean over queries, sentences, heads "
@@ -155,7 +155,7 @@ def _by_layer(
 
 def _weights_and_norms(model: TokenMeasures) -> Scatter:
     groups = model.groups["cross"]
-    points, captions = {}, [f"Spearman, {model.name}"]
+    points, captions = {}, ["Spearman"]
     for g in groups.present:
         points[groups.names[g]] = thinned(*groups.points(g))
         value = groups.correlation(g)
@@ -164,7 +164,7 @@ def _weights_and_norms(model: TokenMeasures) -> Scatter:
         )
     return Scatter(
         "weights_against_norms",
-        f"α and {NORM} of kinds of source tokens",
+        f"α and {NORM} of kinds of source tokens, cross-attention of {model.name}",
         points,
         "α",
         NORM,
@@ -178,10 +178,10 @@ def _ranks_and_norms(model: TokenMeasures, counts: Mapping[int, int]) -> Scatter
     value = spearman(found.type_ranks, found.type_norms)
     return Scatter(
         "ranks_against_norms",
-        f"A source subword's rank by frequency and its {NORM}",
+        f"A source subword's rank by frequency and its {NORM}, {model.name}",
         {"subwords": thinned(found.type_ranks, found.type_norms)},
         "rank in the training text, 1 is the most frequent",
         f"mean {NORM}",
-        f"Spearman, {model.name}: {'–' if value is None else f'{value:.2f}'}",
+        f"Spearman: {'–' if value is None else f'{value:.2f}'}",
         "A point for each distinct subword of the text.",
     )

@@ -27,9 +27,9 @@ from aligner.nmt.sublayers import Attention, sublayer_records
 from aligner.nmt.transformer import PAD
 
 ATTENTIONS: dict[Attention, str] = {
-    "cross": "to the source",
-    "encoder": "within the encoder",
-    "decoder": "within the decoder",
+    "cross": "cross-attention",
+    "encoder": "encoder self-attention",
+    "decoder": "decoder self-attention",
 }
 SPECIAL, PUNCTUATION, OTHER = range(3)  # the groups
 

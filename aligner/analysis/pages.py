@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r' id="|href="#|url\(#')  # what stands before one
 SHORT_ROWS = 24  # tables with more come last
+SHOWN_ROWS = 120  # of those with more, the page has a link
 
 STYLE = """
 :root { color-scheme: light; }
@@ -102,12 +103,18 @@ def _table(table: "Table") -> str:
         for row in table.rows
     )
     name, title = escape(table.name), escape(table.title)
+    file = f'<a href="{name}.csv">{name}.csv</a>'
+    if len(table.rows) > SHOWN_ROWS:
+        return (
+            f'<section id="{name}"><h2>{title}</h2>{_note(table.note)}'
+            f'<p class="note">{len(table.rows)} rows: {file}</p></section>'
+        )
     return (
         f'<section id="{name}"><h2>{title}</h2>{_note(table.note)}\n'
         # Focusable, so that the arrow keys can scroll a table that is too wide.
         f'<div class="wide" tabindex="0" role="region" aria-label="{title}">'
         f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
-        f'</div>\n<p class="note"><a href="{name}.csv">{name}.csv</a></p></section>'
+        f'</div>\n<p class="note">{file}</p></section>'
     )
 
 

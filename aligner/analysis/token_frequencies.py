@@ -27,6 +27,16 @@ class Frequencies(NamedTuple):
     type_weights: Floats
     unseen: int
 
+    def notes(self, counted: str) -> list[str]:
+        """Return what a reader has to know; `counted` names the text, where we can."""
+        found = [f"Frequencies were counted on {counted} itself."] if counted else []
+        if self.unseen:
+            found.append(
+                f"{self.unseen} of {len(self.type_ranks)} distinct tokens do not occur "
+                "where frequencies were counted: they share the last rank."
+            )
+        return found
+
 
 def frequency_ranks(
     counts: Mapping[int, int], tokens: Iterable[int]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aligner.extraction.aligner import Direction, WordPair, trained_direction
+from aligner.extraction.aligner import WordPair, direction_tags
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
     Reading,
@@ -30,7 +30,6 @@ from aligner.links.evaluation import score
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.transformer import Transformer
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 Kind = Literal["correct", "possible", "wrong", "missed", "link"]
 # (..., heads + 1, written words, read words + 1): all heads together, then each.
@@ -180,15 +179,8 @@ def _choices(model: TranslationModel, shown_first: Reading) -> dict[str, Any]:
         "heads": model.config.transformer.heads,
         "readings": [[r.layer, r.rows] for r in readings(model, shown_first)],
         "first": [shown_first.layer, shown_first.rows],
-        "directions": list(_tags(model)),
+        "directions": list(direction_tags(model)),
     }
-
-
-def _tags(model: TranslationModel) -> dict[Direction, int]:
-    """Return the directions of a model, and what the decoder's input begins with."""
-    if trained_direction(model) == "both":
-        return {"forward": TO_TGT, "reverse": TO_SRC}
-    return {"forward": BOS}
 
 
 def attention_scores(
@@ -200,7 +192,7 @@ def attention_scores(
     """
     segmented = [Segmented.of(pair, model.subwords) for pair in pairs]
     results: list[dict[str, Heads]] = [{} for _ in pairs]
-    for direction, tag in _tags(model).items():
+    for direction, tag in direction_tags(model).items():
         sides = segmented
         if direction == "reverse":
             sides = [pair.turned() for pair in segmented]

@@ -77,13 +77,14 @@ def nmt(
     word is fed in (AWI) and where it is predicted (AWO); what choosing without gold
     costs; and what all attention makes of punctuation, and of frequent words.
     """
-    from aligner.analysis.nmt_experiment import GoldText, count_words, run_experiment
+    from aligner.analysis.nmt_experiment import GoldText, run_experiment
+    from aligner.analysis.training_words import count_words
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.text.bitext import read_lines
     from aligner.text.words import word_tokenizers
 
     _check(out, overwrite)
-    if [src, tgt, gold].count("-") > 1:
+    if [src, tgt, gold, frequency_text].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
     pairs = read_pairs(src, tgt, tokenize)
     reference = read_gold_of(pairs, gold, gold_format, gold_base, reverse=gold_reverse)
@@ -98,13 +99,15 @@ def nmt(
         "direction": direction,
         "tokenize": tokenize,
         "max_length": max_length,
-        "frequency_text": frequency_text,
+        "frequency_text": frequency_text or "the training text",
     }
     text = GoldText(pairs, reference, direction, max_length)
     words = None
     if frequency_text is not None:
         split = word_tokenizers(tokenize)[0 if direction == "forward" else 1]
         words = count_words(map(split, read_lines(frequency_text)))
+        if not words:
+            raise CorpusError(f"{frequency_text}: expected text, got no words")
     with ShareProgress("pairs read") as progress:
         report = run_experiment(
             models, text, settings, resolve_device(device, threads), words, progress
@@ -152,21 +155,21 @@ def bert(
     settings = {
         "command": "aligner analyze bert",
         "text": text,
-        "frequency_text": frequency_text,
+        "frequency_text": frequency_text or text,
         "batch_tokens": batch_tokens,
     }
+    lines = list(read_lines(text))
+    if not any(map(str.strip, lines)):
+        raise CorpusError(f"{text}: expected text, got no words")
     with ShareProgress("sequences read") as progress:
-        try:
-            report = study_encoder(
-                encoder,
-                read_lines(text),
-                frequency_lines,
-                settings,
-                batch_tokens=batch_tokens,
-                progress=progress,
-            )
-        except CorpusError as error:
-            raise CorpusError(f"{text}: {error}") from error
+        report = study_encoder(
+            encoder,
+            lines,
+            frequency_lines,
+            settings,
+            batch_tokens=batch_tokens,
+            progress=progress,
+        )
     _write(out, report)
 
 

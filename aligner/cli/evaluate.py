@@ -48,6 +48,7 @@ def evaluate(
     The intervals come from a bootstrap over sentences; several systems are compared
     with the first by a paired one.
     """
+    from aligner.links.evaluation import gold_gaps
     from aligner.links.formats import read_gold, read_pharaoh
 
     if (src is None) != (tgt is None):
@@ -67,6 +68,8 @@ def evaluate(
     )
     if not reference:
         raise LinkFormatError(f"{gold}: expected at least one sentence pair, got none")
+    if gaps := gold_gaps(reference):
+        say(f"warning: {gold}: {gaps}")
     lengths = _lengths(src, tgt)
     for name, links in systems.items():
         _check(name, reference, links, lengths)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from aligner.cli.console import say
 from aligner.errors import CorpusError, LinkFormatError
 from aligner.links.alignment import GoldAlignment
+from aligner.links.evaluation import gold_gaps
 from aligner.links.formats import GoldFormat, read_gold
 from aligner.text.bitext import read_bitext
 from aligner.text.words import word_tokenizers
@@ -53,6 +55,9 @@ def read_gold_of(
                 raise LinkFormatError(
                     f"{gold}: pair {number}: expected links within {len(src)} source "
                     f"and {len(tgt)} target words, got {i}-{j} (counted from 0): "
-                    "is it the gold of this text, in this direction and index base?"
+                    "is it the gold of this text? In this direction (--gold-reverse), "
+                    "from this index base (--gold-base)?"
                 )
+    if gaps := gold_gaps(found):
+        say(f"warning: {gold}: {gaps}")
     return found

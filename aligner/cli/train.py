@@ -75,8 +75,9 @@ def train(
     max_minutes: Annotated[
         float,
         typer.Option(
-            help="Stop the network's training after this time; the prior before it, "
-            "aligning between rounds, and the last figures take a minute or two each."
+            help="Stop the network's training, of each seed, after this time; the "
+            "prior before it, aligning between rounds, and the last figures take a "
+            "minute or two each."
         ),
     ] = math.inf,
     device: Annotated[str, DEVICE] = "auto",
@@ -144,19 +145,24 @@ class Run:
 
 
 def _runs_of_seeds(out: Path, given: Given, seeds: int) -> Iterator[Run]:
-    """Yield the run of each seed; to resume, those begun before, then the others."""
+    """Yield the run of each seed; to resume, those begun before, then the others.
+
+    Raises:
+        ConfigError: what was begun or finished before is another experiment.
+    """
     from aligner.nmt.checkpoint import META, read_meta
     from aligner.nmt.config import read_config
 
     first = given.changes.get("seed", read_config(given.config).training.seed)
     for seed in range(first, first + seeds):
         place = out / f"seed-{seed}"
+        changes = given.changes | {"seed": seed}
         begun = given.resume and (place / META).is_file()
+        run = _run(place, replace(given, changes=changes, resume=begun))
         if begun and "training" in read_meta(place):
             say(f"seed {seed}: finished before, in {place}")
-            continue
-        changes = given.changes | {"seed": seed}
-        yield _run(place, replace(given, changes=changes, resume=begun))
+        else:
+            yield run
 
 
 def _run(out: Path, given: Given) -> Run:
@@ -173,10 +179,13 @@ def _run(out: Path, given: Given) -> Run:
         files, recipe = TrainingFiles.of_run(out)
         if recipe.with_training(**given.changes) != recipe:
             raise ConfigError(
-                "--resume: expected the --direction, --seed and --rounds as before"
+                "--resume: expected the --direction, --seed and --rounds as before, "
+                f"in {out}"
             )
         if given.text and given.text.to_meta() != files.to_meta():
-            raise ConfigError("--resume: expected the same text and --guide as before")
+            raise ConfigError(
+                f"--resume: expected the same text and --guide as before, in {out}"
+            )
         return Run(out, files, recipe, resume=True)
     if given.text is None:
         raise ConfigError("--src: expected the training text, got nothing")

@@ -95,6 +95,9 @@ def view(
     ] = 500,
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a page that is already there.")
+    ] = False,
 ) -> None:
     """Write a page to look at links, attention weights and norms, word by word.
 
@@ -120,6 +123,10 @@ def view(
     if [src, tgt, gold, hyp].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
     check_inputs_are_kept([out], src, tgt, gold, hyp)
+    if out.exists() and not overwrite:
+        raise ConfigError(
+            f"{out}: a file is there already; expected --overwrite or another --out"
+        )
     src_words, tgt_words = word_tokenizers(tokenize)
     words = [(src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt)]
     chosen = _chosen(choice, len(words), src)

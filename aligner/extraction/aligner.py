@@ -27,9 +27,10 @@ from aligner.links.matching import (
 )
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import TranslationModel, load_model
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Side, Subwords
 from aligner.text.words import lowered
 
+OneWay = Literal["forward", "reverse"]
 Direction = Literal["both", "forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
 WordPair = tuple[Sequence[str], Sequence[str]]
@@ -202,12 +203,14 @@ class Aligner:
         network, direction = self.model.network, self.rule.direction
         forward: Sequence[WordScores | None] = [None] * len(pairs)
         reverse: Sequence[WordScores | None] = [None] * len(pairs)
+        tags = direction_tags(self.model)
         if direction != "reverse":
-            tag = TO_TGT if trained_direction(self.model) == "both" else BOS
-            forward = read_word_scores(network, segmented, tag, self.reading)
+            forward = read_word_scores(
+                network, segmented, tags["forward"], self.reading
+            )
         if direction != "forward":
             turned = [pair.turned() for pair in segmented]
-            reverse = read_word_scores(network, turned, TO_SRC, self.reading)
+            reverse = read_word_scores(network, turned, tags["reverse"], self.reading)
         scores = [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
         if self.model.prior is None or not self.prior_weight:
             return scores
@@ -225,19 +228,7 @@ class Aligner:
 
     def problem(self, pair: WordPair) -> str:
         """Return why a pair cannot be aligned, or an empty string."""
-        for name, words in zip(("source", "target"), pair, strict=True):
-            if not words:
-                return f"the {name} side is empty"
-            # A subword holds at least one character, so this settles most pairs.
-            if sum(map(len, words)) + len(words) > self.max_length:
-                side: Literal["src", "tgt"] = "src" if name == "source" else "tgt"
-                subwords = len(self.model.subwords.encode(words, side)[0])
-                if subwords > self.max_length:
-                    return (
-                        f"the {name} side has {subwords} subwords, "
-                        f"more than --max-length {self.max_length}"
-                    )
-        return ""
+        return problem_of(pair, self.model.subwords, self.max_length)
 
     def _check(self) -> None:
         sizes = self.model.config.transformer
@@ -260,6 +251,23 @@ class Aligner:
                 "the model was trained forward only: expected direction forward, "
                 f"got {rule.direction}"
             )
+
+
+def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
+    """Return why a pair cannot be read, or an empty string."""
+    for name, words in zip(("source", "target"), pair, strict=True):
+        if not words:
+            return f"the {name} side is empty"
+        # A subword holds at least one character, so this settles most pairs.
+        if sum(map(len, words)) + len(words) > max_length:
+            side: Side = "src" if name == "source" else "tgt"
+            count = len(subwords.encode(words, side)[0])
+            if count > max_length:
+                return (
+                    f"the {name} side has {count} subwords, "
+                    f"more than --max-length {max_length}"
+                )
+    return ""
 
 
 def _mixed(
@@ -289,6 +297,16 @@ def chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
 def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:
     """Return the directions that a model was trained in."""
     return model.config.training.direction
+
+
+def direction_tags(model: TranslationModel) -> dict[OneWay, int]:
+    """Return the directions that a model knows, and what its decoder is fed first.
+
+    Forward writes the target, reverse the source.
+    """
+    if trained_direction(model) == "both":
+        return {"forward": TO_TGT, "reverse": TO_SRC}
+    return {"forward": BOS}
 
 
 def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:

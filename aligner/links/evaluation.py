@@ -32,6 +32,7 @@ _Counts: TypeAlias = npt.NDArray[np.int64]
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
 RESAMPLES = 5000
+_SHOWN_GAPS = 10
 _DRAWS_AT_ONCE = 2_000_000  # bounds the memory of a bootstrap
 
 
@@ -210,6 +211,21 @@ def suspicions(
             "index base (0 or 1) of both files"
         )
     return messages
+
+
+def gold_gaps(gold: Sequence[GoldAlignment]) -> str:
+    """Say in one line which sentence pairs have no gold links; empty if all have some.
+
+    All links of such a pair count as wrong. A NAACL file that was cut off looks so.
+    """
+    gaps = [number for number, one in enumerate(gold, start=1) if not one.possible]
+    if not gaps:
+        return ""
+    shown = ", ".join(map(str, gaps[:_SHOWN_GAPS])) + ", …" * (len(gaps) > _SHOWN_GAPS)
+    return (
+        f"{len(gaps)} of {len(gold)} sentence pairs have no gold links, so all links "
+        f"that are found there count as wrong: {shown}"
+    )
 
 
 def _count(gold: Sequence[GoldAlignment], hypothesis: Sequence[Alignment]) -> _Counts:

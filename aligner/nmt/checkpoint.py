@@ -75,11 +75,7 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     Raises:
         ModelError: a file is missing, damaged, or of some other program.
     """
-    if not directory.is_dir():
-        raise ModelError(f"{directory}: no such model directory")
-    for name in (CONFIG, WEIGHTS, META):
-        if not (directory / name).is_file():
-            raise ModelError(f"{directory}: not a whole model: {name} is missing")
+    check_model(directory)
     meta = read_meta(directory)
     config = read_stored_config(directory)
     subwords = Subwords.load(directory, lowercase=config.subwords.lowercase)
@@ -88,6 +84,24 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     path = directory / PRIOR
     prior = load_prior(path) if path.exists() else None
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
+
+
+def check_model(directory: Path) -> None:
+    """Check that a directory looks like a model.
+
+    Raises:
+        ModelError: it doesn't, or a file is missing.
+    """
+    if not directory.is_dir():
+        raise ModelError(f"{directory}: no such model directory")
+    if seeds := sorted(directory.glob(f"seed-*/{CONFIG}")):
+        raise ModelError(
+            f"{directory}: expected one model, got a directory of {len(seeds)}, "
+            f"such as {seeds[0].parent}"
+        )
+    for name in (CONFIG, WEIGHTS, META):
+        if not (directory / name).is_file():
+            raise ModelError(f"{directory}: not a whole model: {name} is missing")
 
 
 def load_weights(directory: Path, network: Transformer) -> None:

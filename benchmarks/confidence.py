@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from aligner.extraction.aligner import AlignedPair, Aligner, WordPair, stored_rule
+from aligner.extraction.aligner import Aligner, WordPair, stored_rule
+from aligner.extraction.link_rule import AlignedPair
 from aligner.links.alignment import GoldAlignment
 from aligner.links.formats import read_gold
 from aligner.text.bitext import read_bitext

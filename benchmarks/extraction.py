@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 import aligner.extraction.forced_decoding as forced
-from aligner.extraction.aligner import Aligner, LinkRule
+from aligner.extraction.aligner import Aligner
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
+from aligner.extraction.link_rule import LinkRule
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import read_config

@@ -15,13 +15,12 @@ import argparse
 from aligner.extraction.aligner import (
     PRIOR_WEIGHT,
     Aligner,
-    LinkRule,
-    PairScores,
     stored_reading,
     stored_rule,
     trained_direction,
 )
 from aligner.extraction.forced_decoding import Reading
+from aligner.extraction.link_rule import LinkRule, PairScores
 from aligner.extraction.word_scores import Rows
 from aligner.links.alignment import Alignment, GoldAlignment
 from aligner.links.evaluation import AlignmentScore, bootstrap_intervals, score

@@ -12,17 +12,14 @@ from small_models import WORDS, random_model
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import aligner as aligner_module
-from aligner.extraction.aligner import (
+from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored_rule
+from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
+from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
     AlignedPair,
-    Aligner,
     LinkRule,
     PairScores,
-    WordPair,
-    stored_reading,
-    stored_rule,
 )
-from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
 from aligner.links.matching import combine
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import (

@@ -11,8 +11,9 @@ from aligner.analysis.nmt_measures import (
     Place,
     measure_model,
 )
-from aligner.extraction.aligner import Aligner, LinkRule
+from aligner.extraction.aligner import Aligner
 from aligner.extraction.forced_decoding import Reading, Segmented
+from aligner.extraction.link_rule import LinkRule
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import score
 from aligner.nmt.checkpoint import TranslationModel

@@ -11,8 +11,9 @@ from reversal_task import Pair, reversal_model, reversal_pairs
 from small_models import WORDS, random_model
 
 from aligner.extraction import forced_decoding
-from aligner.extraction.aligner import SOFT_THRESHOLD, Aligner, LinkRule
+from aligner.extraction.aligner import Aligner
 from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
+from aligner.extraction.link_rule import SOFT_THRESHOLD, LinkRule
 from aligner.extraction.selection import (
     Choice,
     agreement,

@@ -8,8 +8,9 @@ import pytest
 from small_models import WORDS, random_model
 
 from aligner.extraction import aligner as aligner_module
-from aligner.extraction.aligner import Aligner, LinkRule, WordPair
+from aligner.extraction.aligner import Aligner, WordPair
 from aligner.extraction.forced_decoding import Reading
+from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.self_training import find_links
 from aligner.prior.prior import LEAST_PROBABILITY, estimate
 

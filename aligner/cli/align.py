@@ -15,8 +15,9 @@ from aligner.cli.progress import AlignmentProgress
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, Direction, LinkRule, WordPair
+    from aligner.extraction.aligner import Aligner, WordPair
     from aligner.extraction.forced_decoding import Reading
+    from aligner.extraction.link_rule import Direction, LinkRule
     from aligner.extraction.scores import Score
     from aligner.extraction.word_scores import Rows
     from aligner.nmt.checkpoint import TranslationModel
@@ -173,7 +174,8 @@ def _rule(
     Raises:
         ConfigError: an option has no effect beside the others.
     """
-    from aligner.extraction.aligner import LinkRule, stored_rule
+    from aligner.extraction.aligner import stored_rule
+    from aligner.extraction.link_rule import LinkRule
 
     stored = stored_rule(model, preset)
     rule = LinkRule(

@@ -76,10 +76,10 @@ def _align(
     from aligner.extraction.aligner import (
         PRIOR_WEIGHT,
         Aligner,
-        LinkRule,
         stored_reading,
         stored_rule,
     )
+    from aligner.extraction.link_rule import LinkRule
     from aligner.links.formats import format_pharaoh
     from aligner.text.output import write_whole
 

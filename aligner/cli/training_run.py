@@ -20,8 +20,9 @@ from aligner.cli.training_text import (
     read_text,
 )
 from aligner.errors import ConfigError, CorpusError
-from aligner.extraction.aligner import Aligner, LinkRule, trained_direction
+from aligner.extraction.aligner import Aligner, trained_direction
 from aligner.extraction.forced_decoding import Reading, Segmented
+from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.selection import (
     PRESETS,
     Choice,

@@ -1,9 +1,8 @@
 """Load a model, align sentence pairs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -14,121 +13,25 @@ from aligner.extraction.forced_decoding import (
     WordScores,
     read_word_scores,
 )
-from aligner.extraction.word_scores import Rows
-from aligner.links.alignment import Alignment, Link
-from aligner.links.matching import (
-    combine,
-    forward_links,
-    link_probabilities,
-    optimal_links,
-    reverse_links,
-    row_shares,
-    threshold_links,
+from aligner.extraction.link_rule import (
+    SOFT_THRESHOLD,
+    AlignedPair,
+    LinkRule,
+    PairScores,
 )
-from aligner.links.symmetrization import METHODS, symmetrize
+from aligner.extraction.word_scores import Rows
+from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Side, Subwords
 from aligner.text.words import lowered
 
 OneWay = Literal["forward", "reverse"]
-Direction = Literal["both", "forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
-SOFT_THRESHOLD = 0.45  # where none could be chosen
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
-
-
-class PairScores(NamedTuple):
-    """The word scores of a sentence pair, by direction; NULL is the last column.
-
-    Attributes:
-        forward: (target words, source words + 1); None where it was not asked for.
-        reverse: (source words, target words + 1); likewise.
-    """
-
-    forward: WordScores | None
-    reverse: WordScores | None
-
-
-class AlignedPair(NamedTuple):
-    """What was found of a sentence pair; all scores lie between 0 and 1.
-
-    Attributes:
-        links: the links.
-        scores: for each link, about the probability that it is right.
-        score: for the pair, the mean over the words of both sides of what each word's
-            best link scores: low where the sides do not translate each other.
-        problem: why the pair could not be aligned; it has no links then.
-    """
-
-    links: Alignment
-    scores: Mapping[Link, float]
-    score: float = 0.0
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class LinkRule:
-    """How word scores become links.
-
-    Attributes:
-        direction: forward (each target word chooses), reverse (each source word
-            chooses), or both.
-        symmetrize: how both directions are joined: `soft`, by their joint scores, the
-            harmonic mean of either direction's, of which those above the threshold
-            are links; or a method of `links.symmetrization`, by their links.
-        threshold: for `soft`, what a link's joint score must exceed.
-        one_to_one: for `soft`, take the best one-to-one matching only.
-
-    Raises:
-        ConfigError: an unknown direction or method.
-    """
-
-    direction: Direction = "both"
-    symmetrize: str = "soft"
-    threshold: float = SOFT_THRESHOLD
-    one_to_one: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the names."""
-        for given, known in (
-            (self.direction, ("both", "forward", "reverse")),
-            (self.symmetrize, (*METHODS, "soft")),
-        ):
-            if given not in known:
-                raise ConfigError(f"expected one of {', '.join(known)}, got {given!r}")
-
-    def links(self, scores: PairScores) -> AlignedPair:
-        """Return the links that one sentence pair's word scores give.
-
-        A link's score is its share of its row's total, NULL's part counted; the mean
-        of both directions where there are two.
-        """
-        forward, reverse = scores
-        if forward is not None and reverse is not None:
-            probable = link_probabilities(forward, reverse)  # (S, T)
-            links = self._join(forward, reverse)
-        elif forward is not None:
-            probable, links = row_shares(forward)[:, :-1].T, forward_links(forward)
-        elif reverse is not None:
-            probable, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
-        else:
-            raise ValueError("no scores of either direction")
-        best = [*probable.max(axis=0), *probable.max(axis=1)]
-        return AlignedPair(
-            links, {link: float(probable[link]) for link in links}, float(np.mean(best))
-        )
-
-    def _join(self, forward: WordScores, reverse: WordScores) -> Alignment:
-        if self.symmetrize == "soft":
-            choose = optimal_links if self.one_to_one else threshold_links
-            return choose(combine(forward, reverse), self.threshold)
-        return symmetrize(
-            forward_links(forward), reverse_links(reverse), self.symmetrize
-        )
 
 
 class Aligner:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligner.extraction.aligner import SOFT_THRESHOLD
 from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
+from aligner.extraction.link_rule import SOFT_THRESHOLD
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import (
     Scores,

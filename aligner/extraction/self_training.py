@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aligner.extraction.aligner import Aligner, PairScores, WordPair, chunks
+from aligner.extraction.aligner import Aligner, WordPair, chunks
+from aligner.extraction.link_rule import PairScores
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import Alignment
 from aligner.links.matching import forward_links, reverse_links, row_shares

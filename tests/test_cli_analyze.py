@@ -22,6 +22,7 @@ NMT_TABLES = [
     "token_kinds",
     "token_kinds_by_head",
     "token_kinds_by_layer",
+    "token_weight_and_norm",
 ]
 
 

@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from aligner.analysis.bert_figures import NORM, WEIGHTED, figures_of
+from aligner.analysis import group_tables
+from aligner.analysis.bert_figures import figures_of
 from aligner.analysis.bert_measures import (
     BATCH_TOKENS,
     EncoderMeasures,
     Progress,
     measure_encoder,
 )
-from aligner.analysis.correlation import spearman
 from aligner.analysis.encoders import Encoder, Sequences
-from aligner.analysis.report import Cell, Report, Table
+from aligner.analysis.group_tables import NORM, Entry
+from aligner.analysis.report import Report, Table
 from aligner.analysis.token_frequencies import Frequencies, frequencies_of
-from aligner.analysis.token_groups import GroupMeans
+
+PAPER = "(Kobayashi et al. 2020, section 4)"
 
 
 def study_encoder(
@@ -67,16 +69,35 @@ def study_encoder(
 
 
 def _tables(measures: EncoderMeasures, frequencies: Frequencies) -> list[Table]:
-    groups = measures.groups
+    entries = [Entry((), measures.groups)]
     return [
-        _summary(groups),
-        _weight_and_norm(groups),
-        _frequency(frequencies),
+        group_tables.summary(
+            "groups",
+            f"Attention to special tokens: weights against norms {PAPER}",
+            (),
+            entries,
+        ),
+        group_tables.weights_and_norms_table(
+            "weight_and_norm",
+            f"How a group's α goes with its {NORM} {PAPER}",
+            (),
+            entries,
+        ),
+        group_tables.frequency_table(
+            "frequency",
+            f"How frequency goes with norms and weights {PAPER}",
+            (),
+            [((), frequencies)],
+        ),
         _variation(measures),
-        _layers(groups),
+        group_tables.by_layer(
+            "groups_by_layer", "Attention to groups of tokens by layer", (), entries
+        ),
         _variation_by_layer(measures),
         _variation_by_head(measures),
-        _heads(groups),
+        group_tables.by_head(
+            "groups_by_head", "Attention to groups of tokens by head", (), entries
+        ),
     ]
 
 
@@ -124,59 +145,6 @@ def _gaps(tables: Sequence[Table]) -> list[str]:
     return ["Correlations of fewer than three points, or of equal ones, do not exist."]
 
 
-def _summary(groups: GroupMeans) -> Table:
-    means = groups.means().mean((0, 1))  # (4, 3)
-    shares = (means[:, 1] / means[:, 1].sum()).tolist()
-    counts = groups.counts.sum(axis=0).tolist()
-    return Table(
-        "groups",
-        "Attention to special tokens: weights against norms "
-        "(Kobayashi et al. 2020, section 4)",
-        ["group", "tokens", "α", WEIGHTED, NORM, f"share of {WEIGHTED}"],
-        [
-            [groups.names[g], counts[g], *means[g].tolist(), shares[g]]
-            for g in groups.present
-        ],
-        note="α and ‖αf(x)‖ are summed over the tokens of a group as keys and averaged "
-        "over the queries of a sequence, sequences, heads and layers. α adds up to 1; "
-        f"the share of {WEIGHTED} is what to compare with it.",
-    )
-
-
-def _weight_and_norm(groups: GroupMeans) -> Table:
-    return Table(
-        "weight_and_norm",
-        f"How a group's α goes with its {NORM} (Kobayashi et al. 2020, section 4)",
-        ["group", "points", "Spearman"],
-        [
-            [groups.names[g], len(groups.points(g)[0]), groups.correlation(g)]
-            for g in groups.present
-        ],
-        digits=2,
-        note="A point for each layer, head and sequence. Below 0: the more a head "
-        "looks at the group, the smaller the vectors that it takes from there.",
-    )
-
-
-def _frequency(found: Frequencies) -> Table:
-    rows: list[list[Cell]] = []
-    for name, (ranks, norms, weights) in (
-        ("occurrences", found[:3]),
-        ("distinct tokens", found[3:6]),
-    ):
-        cells = [spearman(ranks, norms), spearman(ranks, weights)]
-        rows.append([name, len(ranks), *cells])
-    return Table(
-        "frequency",
-        "How frequency goes with norms and weights (Kobayashi et al. 2020, section 4)",
-        ["of", "points", f"Spearman, rank and {NORM}", "Spearman, rank and α"],
-        rows,
-        digits=2,
-        note="Rank 1 is the most frequent token. Above 0: frequent tokens get smaller "
-        "vectors, or less weight. Special tokens are left out.",
-    )
-
-
 def _variation(measures: EncoderMeasures) -> Table:
     kinds = {
         "‖x‖": measures.input_variation,
@@ -185,27 +153,11 @@ def _variation(measures: EncoderMeasures) -> Table:
     }
     return Table(
         "variation",
-        "Coefficients of variation (Kobayashi et al. 2020, section 4)",
+        f"Coefficients of variation {PAPER}",
         ["of", "mean", "largest"],
         [[name, float(v.mean()), float(v.max())] for name, v in kinds.items()],
         note="Standard deviation / mean over all tokens, or pairs of query and key, of "
         "one layer, for ‖x‖, or of one head; then over layers, or heads.",
-    )
-
-
-def _layers(groups: GroupMeans) -> Table:
-    means = groups.means().mean(1)  # (L, 4, 3)
-    rows: list[list[Cell]] = [
-        [layer, groups.names[g], *of_layer[g].tolist()]
-        for layer, of_layer in enumerate(means, 1)
-        for g in groups.present
-    ]
-    return Table(
-        "groups_by_layer",
-        "Attention to groups of tokens in each layer",
-        ["layer", "group", "α", WEIGHTED, NORM],
-        rows,
-        note="As above, mean over heads.",
     )
 
 
@@ -237,21 +189,4 @@ def _variation_by_head(measures: EncoderMeasures) -> Table:
             [layer + 1, head + 1, float(norm), float(weights[layer, head])]
             for (layer, head), norm in np.ndenumerate(measures.norm_variation)
         ],
-    )
-
-
-def _heads(groups: GroupMeans) -> Table:
-    means = groups.means()
-    layers, heads, _, _ = means.shape
-    rows: list[list[Cell]] = [
-        [layer + 1, head + 1, groups.names[g], *means[layer, head, g].tolist()]
-        for layer in range(layers)
-        for head in range(heads)
-        for g in groups.present
-    ]
-    return Table(
-        "groups_by_head",
-        "Attention to groups of tokens in each head",
-        ["layer", "head", "group", "α", WEIGHTED, NORM],
-        rows,
     )

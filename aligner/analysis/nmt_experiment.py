@@ -1,6 +1,5 @@
 """The study of translation models from model directories to a report."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +10,7 @@ from aligner.analysis.nmt_measures import ModelMeasures, measure_model
 from aligner.analysis.nmt_study import study_models
 from aligner.analysis.nmt_tokens import ATTENTIONS, TokenMeasures, measure_tokens
 from aligner.analysis.report import Report
+from aligner.analysis.token_frequencies import Frequencies
 from aligner.analysis.training_words import (
     TrainingText,
     WordCounts,
@@ -56,7 +56,7 @@ class _Experiment:
 
     measures: list[ModelMeasures] = field(default_factory=list)
     tokens: list[TokenMeasures] = field(default_factory=list)
-    counts: dict[str, Counter[int]] = field(default_factory=dict)
+    frequencies: dict[str, Frequencies] = field(default_factory=dict)
     described: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -96,14 +96,15 @@ def run_experiment(
             words = training_text(TrainingText.of(model), text.direction)
         if words is not None:
             side: Side = "src" if text.direction == "forward" else "tgt"
-            found.counts[name] = count_subwords(words, model.subwords, side)
+            counts = count_subwords(words, model.subwords, side)
+            found.frequencies[name] = found.tokens[-1].frequencies(counts)
     return study_models(
         found.measures,
         text.gold,
         {**settings, "models": found.described},
         _notes(found, text),
         found.tokens,
-        found.counts,
+        found.frequencies,
     )
 
 
@@ -250,7 +251,9 @@ def _notes(found: _Experiment, text: GoldText) -> list[str]:
                 f"{ATTENTIONS[attention]}: it is left out."
                 for kind in groups.absent
             ]
-    if without := [m["name"] for m in models if m["name"] not in found.counts]:
+    for name, frequencies in found.frequencies.items():
+        notes += [f"{name}: {note}" for note in frequencies.notes("")]
+    if without := [m["name"] for m in models if m["name"] not in found.frequencies]:
         notes.append(
             "The training text can't be read any more, so nothing is said of "
             f"frequency (--frequency-text names one): {', '.join(without)}."

@@ -22,6 +22,7 @@ from aligner.analysis.nmt_measures import SCORES, ModelMeasures, Place
 from aligner.analysis.nmt_token_tables import token_figures, token_tables
 from aligner.analysis.nmt_tokens import TokenMeasures
 from aligner.analysis.report import Cell, Report, Table
+from aligner.analysis.token_frequencies import Frequencies
 from aligner.extraction.scores import PLAIN, Score
 from aligner.extraction.word_scores import Rows
 from aligner.links.alignment import GoldAlignment
@@ -36,7 +37,7 @@ def study_models(
     settings: Mapping[str, Any],
     notes: Sequence[str] = (),
     tokens: Sequence[TokenMeasures] = (),
-    counts: Mapping[str, Mapping[int, int]] | None = None,
+    frequencies: Mapping[str, Frequencies] | None = None,
 ) -> Report:
     """Return the report on one or more measured models of equal sizes.
 
@@ -46,7 +47,7 @@ def study_models(
         settings: what the report says of how it was made.
         notes: what its reader has to know.
         tokens: what their attention makes of tokens.
-        counts: how often subwords occur in the training text, by a model's name.
+        frequencies: of their source subwords, by a model's name.
     """
     return Report(
         "Word alignments from a translation model: attention weights and norms",
@@ -61,11 +62,11 @@ def study_models(
             _correlations(models),
             _layers_by_model(models),
             _heads(models),
-            *(token_tables(tokens, counts or {}) if tokens else []),
+            *(token_tables(tokens, frequencies or {}) if tokens else []),
         ],
         [
             *figures_of(models, _rows(models)),
-            *(token_figures(tokens, counts or {}) if tokens else []),
+            *(token_figures(tokens, frequencies or {}) if tokens else []),
         ],
     )
 

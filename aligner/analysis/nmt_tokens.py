@@ -5,7 +5,7 @@ decoder's to the source, the encoder's own and the decoder's own.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from aligner.analysis.nmt_measures import Step
+from aligner.analysis.token_frequencies import Frequencies, frequencies_of
 from aligner.analysis.token_groups import (
     Floats,
     GroupMeans,
@@ -52,6 +53,10 @@ class TokenMeasures:
     tokens: NDArray[np.int64]
     token_weights: Floats
     token_norms: Floats
+
+    def frequencies(self, counts: Mapping[int, int]) -> Frequencies:
+        """Set the source subwords beside how frequent they are by some counts."""
+        return frequencies_of(self.tokens, self.token_weights, self.token_norms, counts)
 
 
 def is_punctuation(word: str) -> bool:

@@ -1,7 +1,7 @@
 """Train a small BERT on any plain text, for `aligner analyze bert` to look at.
 
     pip install 'aligner[bert]'
-    python benchmarks/train_bert.py --text corpus.en --out bert-en --minutes 60
+    python benchmarks/train_bert.py --text corpus.en --out bert-en
 
 The objective is BERT's masked language model: of 15 % of the tokens, 80 % become
 [MASK], 10 % a random token, 10 % stay, and all are predicted. A line is a sequence; the
@@ -169,7 +169,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--dim", type=int, default=256)

@@ -1,8 +1,7 @@
 """aligner align: write the word alignments of parallel text."""
 
 import sys
-from collections.abc import Iterable
-from itertools import tee
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
@@ -12,6 +11,7 @@ from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
 from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
 from aligner.cli.progress import AlignmentProgress
+from aligner.cli.shards import NumberedChunk, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -126,6 +126,14 @@ def align(
         int,
         typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
     ] = 500,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Align only share I, from 1, of N, such as 2/8: the outputs of all "
+            "shares, one after the other, are what one process writes.",
+        ),
+    ] = None,
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
@@ -140,6 +148,9 @@ def align(
 
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
+    part = None if shard is None else parse_shard(shard)
+    if part and "-" in (src, tgt):
+        raise ConfigError("--shard: expected a text in files, to be read twice")
     paths = output_paths(out, with_words=tokenize is not None)
     score_paths = [] if sentence_scores is None else [sentence_scores]
     check_inputs_are_kept([*paths, *score_paths], src, tgt)
@@ -155,10 +166,14 @@ def align(
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
     aligner = Aligner(loaded, reading, rule, max_length, weight)
     src_words, tgt_words = word_tokenizers(tokenize)
-    pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
+
+    def read() -> Iterator["WordPair"]:
+        return ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
+
+    chunks = chunks_of_shard(read, part)
     with open_files([*paths, *score_paths]) as files:
         outputs = files[: len(paths)] or [sys.stdout]
-        _write(aligner, pairs, outputs, files[len(paths) :], scores)
+        _write(aligner, chunks, outputs, files[len(paths) :], scores)
 
 
 def _rule(
@@ -224,7 +239,7 @@ def _reading(
 
 def _write(
     aligner: "Aligner",
-    pairs: Iterable["WordPair"],
+    chunks: Iterable[NumberedChunk],
     outputs: list[TextIO],
     score_files: list[TextIO],
     with_scores: bool,
@@ -232,24 +247,22 @@ def _write(
     """Write a line for every pair; list the pairs that could not be aligned."""
     from aligner.links.formats import format_pharaoh
 
-    # The words are needed again for writing: the aligner reads one of two streams.
-    for_aligner, for_words = tee(pairs)
     problems = 0
     with AlignmentProgress() as progress:
-        for line, (aligned, words) in enumerate(
-            zip(aligner.align(for_aligner), for_words, strict=True), start=1
-        ):
-            scores = aligned.scores if with_scores else None
-            texts = [format_pharaoh(aligned.links, scores), *map(" ".join, words)]
-            for file, text in zip(outputs, texts, strict=False):
-                file.write(text + "\n")
-            for file in score_files:
-                file.write(f"{aligned.score:.4f}\n")
-            if aligned.problem:
-                problems += 1
-                if problems <= LISTED_PROBLEMS:
-                    say(f"line {line}: not aligned: {aligned.problem}")
-            progress.advance()
+        for first_line, pairs in chunks:
+            found = zip(aligner.align_chunk(pairs), pairs, strict=True)
+            for line, (aligned, words) in enumerate(found, start=first_line):
+                scores = aligned.scores if with_scores else None
+                texts = [format_pharaoh(aligned.links, scores), *map(" ".join, words)]
+                for file, text in zip(outputs, texts, strict=False):
+                    file.write(text + "\n")
+                for file in score_files:
+                    file.write(f"{aligned.score:.4f}\n")
+                if aligned.problem:
+                    problems += 1
+                    if problems <= LISTED_PROBLEMS:
+                        say(f"line {line}: not aligned: {aligned.problem}")
+                progress.advance()
     if problems:
         say(f"warning: {problems} pairs could not be aligned: their lines are empty")
     say(f"aligned {progress.pairs - problems} of {progress.pairs} pairs")

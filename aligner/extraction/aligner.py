@@ -87,18 +87,24 @@ class Aligner:
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
         """Yield one result for each sentence pair, in order, in bounded memory."""
         for chunk in chunks(pairs):
-            problems = [self.problem(pair) for pair in chunk]
-            good = [
-                pair
-                for pair, problem in zip(chunk, problems, strict=True)
-                if not problem
-            ]
-            scores = iter(self.word_scores(good))
-            for problem in problems:
-                if problem:
-                    yield AlignedPair(frozenset(), {}, problem=problem)
-                else:
-                    yield self.rule.links(next(scores))
+            yield from self.align_chunk(chunk)
+
+    def align_chunk(self, chunk: Sequence[WordPair]) -> Iterator[AlignedPair]:
+        """Yield one result for each of some pairs, read together.
+
+        How pairs are put together decides the last bits of their scores: the same
+        chunk always gives the same links.
+        """
+        problems = [self.problem(pair) for pair in chunk]
+        good = [
+            pair for pair, problem in zip(chunk, problems, strict=True) if not problem
+        ]
+        scores = iter(self.word_scores(good))
+        for problem in problems:
+            if problem:
+                yield AlignedPair(frozenset(), {}, problem=problem)
+            else:
+                yield self.rule.links(next(scores))
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return the word scores of pairs that have no `problem`."""

@@ -131,6 +131,14 @@ def test_of_a_table_that_is_too_long_the_page_has_a_link() -> None:
     assert "1499" not in page
 
 
+def test_a_column_without_values_is_left_out_of_the_page() -> None:
+    table = Table("t", "T", ["full", "vacant", "half"], [[1, None, None], [2, None, 3]])
+    page = report_page(Report("t", {}, [], [table], []), {})
+    assert "full</th>" in page
+    assert "half</th>" in page
+    assert "vacant" not in page
+
+
 def test_svg_is_xml_with_text_and_png_is_a_picture(folder: Path) -> None:
     for figure in FIGURES:
         svg = (folder / f"{figure.name}.svg").read_text(encoding="utf-8")

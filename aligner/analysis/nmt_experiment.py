@@ -102,7 +102,7 @@ def run_experiment(
         found.measures,
         text.gold,
         {**settings, "models": found.described},
-        _notes(found, text),
+        [*_text_notes(text, settings), *_notes(found, text)],
         found.tokens,
         found.frequencies,
     )
@@ -218,6 +218,11 @@ def _description(
         "training pairs": model.meta.get("data", {}).get("pairs"),
         "unread pairs": unread,
     }
+
+
+def _text_notes(text: GoldText, settings: Mapping[str, Any]) -> list[str]:
+    files = [str(settings[name]) for name in ("src", "tgt", "gold") if settings[name]]
+    return [f"{len(text.pairs)} sentence pairs: {', '.join(files)}."]
 
 
 def _notes(found: _Experiment, text: GoldText) -> list[str]:

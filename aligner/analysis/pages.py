@@ -83,21 +83,24 @@ def report_page(report: "Report", drawn: Mapping[str, str]) -> str:
 
 
 def _table(table: "Table") -> str:
-    text = [
-        any(isinstance(row[i], str) for row in table.rows)
+    # A column in which nothing stands, such as deviations of one model, is left out.
+    filled = [
+        i
         for i in range(len(table.columns))
+        if any(row[i] is not None for row in table.rows)
     ]
-    kinds = [' class="text"' if is_text else "" for is_text in text]
+    kinds = {
+        i: ' class="text"' * any(isinstance(row[i], str) for row in table.rows)
+        for i in filled
+    }
     head = "".join(
-        f'<th scope="col"{kind}>{escape(name)}</th>'
-        for name, kind in zip(table.columns, kinds, strict=True)
+        f'<th scope="col"{kinds[i]}>{escape(table.columns[i])}</th>' for i in filled
     )
     digits = [table.digits_of.get(name, table.digits) for name in table.columns]
     body = "\n".join(
         "<tr>"
         + "".join(
-            f"<td{kind}>{escape(shown(cell, places))}</td>"
-            for cell, kind, places in zip(row, kinds, digits, strict=True)
+            f"<td{kinds[i]}>{escape(shown(row[i], digits[i]))}</td>" for i in filled
         )
         + "</tr>"
         for row in table.rows

@@ -73,4 +73,4 @@ def test_a_stream_cannot_be_read_twice(trained: Trained, run: Run) -> None:
     result = run(
         "align", trained.model, "--src", "-", "--shard", "1/2", stdin=b"a ||| b"
     )
-    result.assert_clean_failure("--shard: expected a text in files")
+    result.assert_clean_failure("a share of a text: expected it in files")

@@ -11,7 +11,8 @@ from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
 from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
 from aligner.cli.progress import AlignmentProgress
-from aligner.cli.shards import NumberedChunk, chunks_of_shard, parse_shard
+from aligner.cli.ranks import open_shares, rank_from_environment
+from aligner.cli.shards import NumberedChunk, Shard, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -149,8 +150,12 @@ def align(
     if tokenize and out is None:
         raise ConfigError("--tokenize: expected --out, to write the words beside it")
     part = None if shard is None else parse_shard(shard)
+    if rank := rank_from_environment():
+        if part or out is None:
+            raise ConfigError("under torchrun: expected --out, and no --shard")
+        part = Shard(rank.number + 1, rank.of)
     if part and "-" in (src, tgt):
-        raise ConfigError("--shard: expected a text in files, to be read twice")
+        raise ConfigError("a share of a text: expected it in files, to be read twice")
     paths = output_paths(out, with_words=tokenize is not None)
     score_paths = [] if sentence_scores is None else [sentence_scores]
     check_inputs_are_kept([*paths, *score_paths], src, tgt)
@@ -171,7 +176,8 @@ def align(
         return ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
 
     chunks = chunks_of_shard(read, part)
-    with open_files([*paths, *score_paths]) as files:
+    all_paths = [*paths, *score_paths]
+    with open_shares(all_paths, rank) if rank else open_files(all_paths) as files:
         outputs = files[: len(paths)] or [sys.stdout]
         _write(aligner, chunks, outputs, files[len(paths) :], scores)
 

@@ -149,6 +149,8 @@ def resolve_device(name: str, threads: int | None = None) -> str:
     if not available.get(name, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise ConfigError(f"--device {name}: available here: auto, {names}")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     count = f", {torch.get_num_threads()} threads" if name == "cpu" else ""
     say(f"device: {name}{count}")
     return name

@@ -775,3 +775,22 @@ def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
     resumed = training_in(tmp_path, config())
     resumed.resume()
     assert resumed.state.updates == 3
+
+
+def test_a_device_without_memory_ends_it_with_the_setting_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config())
+    losses = training_module.Training._losses
+
+    def filling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
+        if self.state.updates == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return losses(self, examples)
+
+    monkeypatch.setattr(training_module.Training, "_losses", filling)
+    with pytest.raises(TrainingError, match="a lower batch_tokens than 40"):
+        training.run(quiet)
+    resumed = training_in(tmp_path, config())
+    resumed.resume()
+    assert resumed.state.updates == 3

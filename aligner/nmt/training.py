@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aligner.errors import ModelError
+from aligner.errors import ModelError, TrainingError
 from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import save_weights
 from aligner.nmt.config import TrainingConfig, learning_rate
@@ -123,7 +123,7 @@ class Training:
         asked after every update: the training then leaves a checkpoint, unfinished.
 
         Raises:
-            TrainingError: the loss is no number.
+            TrainingError: the loss is no number, or the device is out of memory.
         """
         state, config = self.state, self.config
         if state.is_finished():
@@ -172,15 +172,30 @@ class Training:
         total = torch.zeros((), device=self.device)
         self.recent += group
         for examples in group:
-            loss, missed = self._losses(examples)
-            objective = loss + config.guide_weight * missed
-            (objective / subwords).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+            total += self._learn(examples, subwords)
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total, subwords
+
+    def _learn(self, examples: NDArray[np.int64], subwords: int) -> Tensor:
+        """Add a batch's gradients; return its summed loss.
+
+        Raises:
+            TrainingError: the device has no memory for it.
+        """
+        try:
+            loss, missed = self._losses(examples)
+            objective = loss + self.config.guide_weight * missed
+            (objective / subwords).backward()  # type: ignore[no-untyped-call]
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"step {self.state.updates}: {self.device} is out of memory: expected "
+                f"a lower batch_tokens than {self.config.batch_tokens}; a higher "
+                "accumulate makes up for it; the last checkpoint is kept"
+            ) from error
+        return loss.detach()
 
     def _losses(self, examples: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return the summed translation loss of a batch, and the guided attention's."""

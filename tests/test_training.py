@@ -23,7 +23,8 @@ from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
 from aligner.nmt.meter import Report
-from aligner.nmt.training import STATE, Renewal, Training, TrainingState
+from aligner.nmt.training import Renewal, Training
+from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 
 TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens

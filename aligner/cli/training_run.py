@@ -46,7 +46,8 @@ from aligner.nmt.config import Config
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import computing
 from aligner.nmt.start import start_from_guide
-from aligner.nmt.training import STATE, Renewal, Training, TrainingState
+from aligner.nmt.training import Renewal, Training
+from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
 from aligner.prior.prior import SoftLinks

@@ -12,7 +12,7 @@ from aligner.errors import ConfigError, CorpusError, LinkFormatError, ModelError
 from aligner.links.formats import read_pharaoh
 from aligner.nmt.checkpoint import CONFIG, META, read_meta
 from aligner.nmt.config import Config, FilterConfig, read_config
-from aligner.nmt.training import STATE
+from aligner.nmt.training_state import STATE
 from aligner.prior.prior import Prior, SoftLinks, estimate
 from aligner.text.bitext import read_bitext
 from aligner.text.filters import FilterCounts, Filters, Words, filter_pairs

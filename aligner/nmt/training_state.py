@@ -1,0 +1,43 @@
+"""How far a training has come, and where its checkpoint lies."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE = Path("training") / "state.pt"
+OUT_OF_TIME = "out of time"
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands, apart from weights, optimizer and random states.
+
+    Attributes:
+        updates: optimizer steps taken.
+        epoch: passes over the data completed.
+        batch: batches done in the present pass.
+        best_loss: the lowest validation loss, in nats per target subword.
+        best_update: the update that reached it.
+        bad_validations: validations since then.
+        round: the round of guidance, from 1; see `Renewal`.
+        guide: the round whose guide is in use; the first is given, not found.
+        agreement: how far both directions agreed when it was found.
+        seconds: training time, over all runs.
+        finished: why the training ended; empty while it has not.
+    """
+
+    updates: int = 0
+    epoch: int = 0
+    batch: int = 0
+    best_loss: float = math.inf
+    best_update: int = 0
+    bad_validations: int = 0
+    round: int = 1
+    guide: int = 1
+    agreement: float = 0.0
+    seconds: float = 0.0
+    finished: str = ""
+
+    def is_finished(self) -> bool:
+        """Tell whether the training has ended."""
+        return bool(self.finished)

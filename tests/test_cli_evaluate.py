@@ -54,6 +54,14 @@ def test_two_systems_are_compared_and_the_worst_sentences_listed(
     assert lines[worst + 2].split("\t") == ["1", "25.0", "1-1", ""]
 
 
+def test_a_gold_file_that_was_cut_off_is_warned_of(run: Run, files: Path) -> None:
+    """NAACL files leave out pairs without links, so a short one is well-formed."""
+    (files / "cut").write_text("1 1 1 S\n1 2 2 S\n")
+    result = run("evaluate", "--gold", files / "cut", "--hyp", files / "hyp")
+    assert result.code == 0, result.err
+    assert "1 of 2 sentence pairs have no gold links" in result.err
+
+
 def test_links_outside_their_sentence_are_warned_of(run: Run, files: Path) -> None:
     (files / "short").write_text("a b\na b c\n")
     text = ["--src", files / "short", "--tgt", files / "text"]

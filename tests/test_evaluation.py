@@ -17,6 +17,7 @@ from aligner.links.evaluation import (
     ScoreIntervals,
     bootstrap_intervals,
     compare,
+    gold_gaps,
     score,
     suspicions,
     worst_sentences,
@@ -286,3 +287,13 @@ def test_links_outside_the_sentences_are_named() -> None:
         "(counted from 0) in pair 1 of 1 source and 2 target words",
     ]
     assert suspicions(golds, hypothesis, [(1, 3), (4, 3)]) == []
+
+
+def test_pairs_without_gold_links_are_told_of() -> None:
+    assert gold_gaps([gold("0-0"), gold("", "1-1")]) == ""
+    assert gold_gaps([]) == ""
+    few = gold_gaps([gold("0-0"), gold(""), gold("1-1"), gold("")])
+    assert few.startswith("2 of 4 sentence pairs have no gold links")
+    assert few.endswith(": 2, 4")
+    many = gold_gaps([gold("")] * 30)
+    assert many.endswith(": 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …")

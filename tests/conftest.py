@@ -14,7 +14,8 @@ from aligner.text.sample import sample_corpus
 
 ROOT = Path(__file__).parent.parent
 # One thread: on shared cores, more would wait for one another.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+os.environ["OMP_NUM_THREADS"] = "1"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 COMMAND = [sys.executable, "-m", "aligner"]
 SENTENCES = 12  # pairs of the small text that most tests align
 

@@ -124,8 +124,6 @@ class _Measuring:
         self.encoder = encoder
         self.groups = GroupMeans(names, _groups(encoder, sequences), layers, heads)
         self.tokens = [np.asarray(ids[1:-1], np.int64) for ids in sequences]
-        self.token_weights = [np.zeros(len(ids)) for ids in sequences]
-        self.token_norms = [np.zeros(len(ids)) for ids in sequences]
         self.inputs = Moments(layers)
         self.vectors, self.pairs = Moments(layers, heads), Moments(layers, heads)
 
@@ -136,17 +134,9 @@ class _Measuring:
             weights = to_float64(received_weights(reading.weights, batch.mask))
             norms = to_float64(reading.norms.transpose(1, 2))  # (B, H, S)
             self.groups.add(layer, indices, weights, norms)
-            self._add_tokens(indices, weights, norms)
             self._add_moments(layer, batch.mask, reading)
 
         self.encoder.read(batch, visit)
-
-    def _add_tokens(self, indices: list[int], weights: Floats, norms: Floats) -> None:
-        layers = len(self.encoder.layers)
-        for row, index in enumerate(indices):
-            length = len(self.token_norms[index])
-            self.token_weights[index] += weights[row, :, :length].mean(0) / layers
-            self.token_norms[index] += norms[row, :, :length].mean(0) / layers
 
     def _add_moments(self, layer: int, mask: Tensor, reading: LayerReading) -> None:
         x = to_float64(reading.x.norm(dim=-1)[mask])  # (tokens,)
@@ -163,7 +153,7 @@ class _Measuring:
         """Return the figures of all batches."""
         token_weights, token_norms = (
             np.concatenate([values[1:-1] for values in of_all])
-            for of_all in (self.token_weights, self.token_norms)
+            for of_all in (self.groups.token_weights, self.groups.token_norms)
         )
         return EncoderMeasures(
             self.groups,

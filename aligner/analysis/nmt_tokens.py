@@ -83,12 +83,17 @@ def measure_tokens(
         for attention in ATTENTIONS:
             measuring.add(attention, batch)
         step(len(batch.indices))
+    cross = measuring.groups["cross"]
+    token_weights, token_norms = (
+        np.concatenate([values[:-1] for values in of_all])
+        for of_all in (cross.token_weights, cross.token_norms)
+    )
     return TokenMeasures(
         name,
         measuring.groups,
         np.concatenate([pair.src for pair in pairs]).astype(np.int64),
-        np.concatenate(measuring.token_weights),
-        np.concatenate(measuring.token_norms),
+        token_weights,
+        token_norms,
     )
 
 
@@ -103,7 +108,6 @@ class _Measuring:
     ) -> None:
         sizes = model.config.transformer
         self.network = model.network
-        self.layers = sizes.decoder_layers
         read = [_groups(w[0], p.src_words) for p, w in zip(pairs, words, strict=True)]
         written = [
             _groups(w[1], p.tgt_words) for p, w in zip(pairs, words, strict=True)
@@ -118,8 +122,6 @@ class _Measuring:
                 ["start", *names[1:]], target, sizes.decoder_layers, sizes.heads
             ),
         }
-        self.token_weights = [np.zeros(len(pair.src)) for pair in pairs]
-        self.token_norms = [np.zeros(len(pair.src)) for pair in pairs]
 
     def add(self, attention: Attention, batch: ForcedBatch) -> None:
         """Count one batch in."""
@@ -129,20 +131,6 @@ class _Measuring:
             weights = to_float64(received_weights(record.weights, real))
             norms = to_float64(vector_norms(record.attention).transpose(1, 2))
             self.groups[attention].add(layer, batch.indices, weights, norms)
-            if attention == "cross":
-                self._add_tokens(batch.indices, weights, norms)
-
-    def _add_tokens(
-        self, indices: Sequence[int], weights: Floats, norms: Floats
-    ) -> None:
-        for row, index in enumerate(indices):
-            length = len(self.token_norms[index])
-            for totals, values in (
-                (self.token_weights, weights),
-                (self.token_norms, norms),
-            ):
-                of_layer = values[row, :, :length].mean(0)
-                totals[index] += of_layer / self.layers
 
 
 def _groups(words: Sequence[str], word_of: NDArray[np.int32]) -> Groups:

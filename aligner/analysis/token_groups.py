@@ -29,6 +29,10 @@ class GroupMeans:
         weights: (N, L, H, G) α of each group.
         weighted_norms: (N, L, H, G) the same of `‖αf(x)‖`.
         norms: (N, L, H, G) mean `‖f(x)‖` of the group's tokens; 0 where it has none.
+        token_weights: for each sequence, α that each token gets: mean over queries,
+            heads and layers.
+        token_norms: for each sequence, `‖f(x)‖` of each token: mean over heads and
+            layers.
     """
 
     def __init__(
@@ -40,11 +44,13 @@ class GroupMeans:
         self.counts = np.stack([np.bincount(g, minlength=len(names)) for g in groups])
         shape = len(groups), layers, heads, len(names)
         self.weights, self.weighted_norms, self.norms = np.zeros((3, *shape))
+        self.token_weights = [np.zeros(len(of_sequence)) for of_sequence in groups]
+        self.token_norms = [np.zeros(len(of_sequence)) for of_sequence in groups]
 
     def add(
         self, layer: int, sequences: Sequence[int], weights: Floats, norms: Floats
     ) -> None:
-        """Set a layer's figures for some sequences.
+        """Take in a layer's figures for some sequences, each once.
 
         Args:
             layer: the layer, from 0.
@@ -56,6 +62,12 @@ class GroupMeans:
         for row, index in enumerate(sequences):
             groups = self._groups[index]
             member[row, np.arange(len(groups)), groups] = 1  # none for padding
+            for totals, values in (
+                (self.token_weights, weights),
+                (self.token_norms, norms),
+            ):
+                of_tokens = values[row, :, : len(groups)].mean(0)
+                totals[index] += of_tokens / self.weights.shape[1]
         self.weights[sequences, layer] = weights @ member  # (B, H, G)
         self.weighted_norms[sequences, layer] = (weights * norms) @ member
         counts = np.maximum(self.counts[sequences], 1)[:, None, :]

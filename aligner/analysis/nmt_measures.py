@@ -20,7 +20,7 @@ from aligner.extraction.forced_decoding import (
     Segmented,
     forced_batches,
 )
-from aligner.extraction.scores import PLAIN, Score, sublayer_scores
+from aligner.extraction.scores import Score, sublayer_scores
 from aligner.extraction.selection import choose_by_agreement
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.links.alignment import Alignment, GoldAlignment, flip
@@ -202,9 +202,13 @@ def _scores(layer: int, record: SublayerRecord) -> Iterator[tuple[Place, Tensor]
     """Yield every score (B, T, S) of a layer, and each head's plain ones."""
     for score in SCORES:
         yield Place(layer, None, "awi", score), sublayer_scores(record, score)
-    for score in PLAIN:
-        for head in range(record.weights.shape[1]):
-            scores = sublayer_scores(record, score, head)
+    # All heads at once, (B, H, T, S): each by itself would compute all of them.
+    of_heads: dict[Score, Tensor] = {
+        "norm": head_norms(record.attention),
+        "weight": record.weights,
+    }
+    for score, per_head in of_heads.items():
+        for head, scores in enumerate(per_head.unbind(1)):
             yield Place(layer, head, "awi", score), scores
 
 

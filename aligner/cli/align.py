@@ -12,15 +12,13 @@ from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
 from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares, rank_from_environment
+from aligner.cli.readings import reading_of
 from aligner.cli.shards import NumberedChunk, Shard, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
-    from aligner.extraction.forced_decoding import Reading
     from aligner.extraction.link_rule import Direction, LinkRule
-    from aligner.extraction.scores import Score
-    from aligner.extraction.word_scores import Rows
     from aligner.nmt.checkpoint import TranslationModel
 
 LISTED_PROBLEMS = 20
@@ -165,7 +163,7 @@ def align(
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
-    reading = _reading(loaded, layer, rows, score, head)
+    reading = reading_of(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
@@ -223,24 +221,6 @@ def _rule(
 def _was_tokenized(model: "TranslationModel") -> bool:
     files = model.meta.get("files")
     return isinstance(files, dict) and bool(files.get("tokenize"))
-
-
-def _reading(
-    model: "TranslationModel",
-    layer: int | None,
-    rows: "Rows | None",
-    score: "Score",
-    head: int | None,
-) -> "Reading":
-    """Return what the options say to read, and for the rest the model's own choice."""
-    from aligner.extraction.aligner import stored_reading
-    from aligner.extraction.forced_decoding import Reading
-
-    if layer is None or rows is None:
-        stored = stored_reading(model)
-        layer = stored.layer + 1 if layer is None else layer
-        rows = rows or stored.rows
-    return Reading(layer - 1, rows, score, None if head is None else head - 1)
 
 
 def _write(

@@ -87,6 +87,8 @@ def nmt(
     if [src, tgt, gold, frequency_text].count("-") > 1:
         raise ConfigError("-: stdin can be read once only")
     pairs = read_pairs(src, tgt, tokenize)
+    if not any(all(pair) for pair in pairs):
+        raise CorpusError(f"{src}: expected sentence pairs, got no words")
     reference = read_gold_of(pairs, gold, gold_format, gold_base, reverse=gold_reverse)
     settings = {
         "command": "aligner analyze nmt",
@@ -176,22 +178,23 @@ def bert(
 def _check(out: Path, overwrite: bool) -> None:
     """Check, before any work, that a report can be drawn and written."""
     from aligner.analysis.figures import require_matplotlib
+    from aligner.analysis.report import REPORT
 
     require_matplotlib()
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: expected a directory to write to, got a file")
-    if (out / "report.json").exists() and not overwrite:
+    if (out / REPORT).exists() and not overwrite:
         raise ConfigError(
             f"{out}: a report is there already; expected --overwrite or another --out"
         )
 
 
 def _write(out: Path, report: "Report") -> None:
-    from aligner.analysis.report import REPORT, clear_report, write_report
+    from aligner.analysis.report import PAGE, REPORT, clear_report, write_report
 
     for note in report.notes:
         say(f"note: {note}")
     if (out / REPORT).exists():
         clear_report(out)
     write_report(out, report)
-    say(f"report: {out / 'report.html'}")
+    say(f"report: {out / PAGE}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from aligner.cli.processors import cpu_share
 from aligner.errors import AlignerError, ConfigError
 
 USER_ERROR = 2
@@ -134,8 +135,6 @@ def resolve_device(name: str, threads: int | None = None) -> str:
         ConfigError: there is no such device here.
     """
     import torch
-
-    from aligner.cli.processors import cpu_share
 
     torch.set_num_threads(threads or min(torch.get_num_threads(), cpu_share()))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from aligner.cli.console import say
-from aligner.errors import CorpusError, LinkFormatError
+from aligner.errors import LinkFormatError
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import gold_gaps
 from aligner.links.formats import GoldFormat, read_gold
@@ -19,13 +19,10 @@ def read_pairs(
     """Read parallel text as words.
 
     Raises:
-        CorpusError: it cannot be read, or there is none.
+        CorpusError: it cannot be read.
     """
     src_words, tgt_words = word_tokenizers(tokenize)
-    pairs = [(src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt)]
-    if not any(all(pair) for pair in pairs):
-        raise CorpusError(f"{src}: expected sentence pairs, got no words")
-    return pairs
+    return [(src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt)]
 
 
 def read_gold_of(

@@ -19,15 +19,13 @@ from aligner.cli.options import (
     THREADS,
 )
 from aligner.cli.outputs import check_inputs_are_kept
+from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
 
 if TYPE_CHECKING:
     from aligner.analysis.viewer import ShownPair
     from aligner.extraction.aligner import Aligner, WordPair
-    from aligner.extraction.forced_decoding import Reading
-    from aligner.extraction.word_scores import Rows
     from aligner.links.alignment import Alignment, GoldAlignment
-    from aligner.nmt.checkpoint import TranslationModel
 
 SHOWN = 10  # pairs, where none are chosen
 
@@ -105,12 +103,10 @@ def view(
     choice it shows the 10 worst pairs by --gold, or else the first 10.
     """
     from aligner.analysis.viewer import Heading, viewer_page
-    from aligner.cli.gold_text import read_gold_of
+    from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.extraction.aligner import Aligner
     from aligner.nmt.checkpoint import load_model
-    from aligner.text.bitext import read_bitext
     from aligner.text.output import write_whole
-    from aligner.text.words import word_tokenizers
 
     choice = Choice(pairs, worst, random, seed)
     of_gold = {
@@ -127,8 +123,7 @@ def view(
         raise ConfigError(
             f"{out}: a file is there already; expected --overwrite or another --out"
         )
-    src_words, tgt_words = word_tokenizers(tokenize)
-    words = [(src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt)]
+    words = read_pairs(src, tgt, tokenize)
     chosen = _chosen(choice, len(words), src)
     reference = None
     if gold is not None:
@@ -137,7 +132,7 @@ def view(
         )
     links = _read_links(hyp, len(words))
     loaded = load_model(model, resolve_device(device, threads))
-    aligner = Aligner(loaded, _reading(loaded, layer, rows), max_length=max_length)
+    aligner = Aligner(loaded, reading_of(loaded, layer, rows), max_length=max_length)
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))
     if links is None:
@@ -214,19 +209,6 @@ def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":
             f"got {len(links)}"
         )
     return dict(enumerate(links))
-
-
-def _reading(
-    model: "TranslationModel", layer: int | None, rows: "Rows | None"
-) -> "Reading":
-    """Return what the options say to read, and for the rest the model's own choice."""
-    from aligner.extraction.aligner import stored_reading
-    from aligner.extraction.forced_decoding import Reading
-
-    if layer is not None and rows is not None:
-        return Reading(layer - 1, rows)
-    stored = stored_reading(model)
-    return Reading(stored.layer if layer is None else layer - 1, rows or stored.rows)
 
 
 def _worst(

@@ -117,3 +117,8 @@ def random_batch(
     src = [[*random_ids(rng, s - 1, vocab_size).tolist(), EOS] for s, _ in lengths]
     tgt = [random_ids(rng, t, vocab_size).tolist() for _, t in lengths]
     return padded(src), padded(tgt)
+
+
+def never(*args: object) -> Tensor:
+    """Stand for a computation whose result nobody reads."""
+    raise AssertionError("computed what nobody reads")

@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 import torch
-from small_models import random_batch, random_network, sizes
+from small_models import never, random_batch, random_network, sizes
 from sublayer_oracle import Naive, naive_sublayers
 from torch import Tensor
 
@@ -191,9 +191,6 @@ def test_nothing_is_computed_beyond_the_layer_that_was_asked_for(
 ) -> None:
     network = random_network(sizes())
     src, tgt = random_batch(LENGTHS)
-
-    def never(*args: object) -> Tensor:
-        raise AssertionError("computed what nobody reads")
 
     monkeypatch.setattr(network.decoder[1], "forward", never)
     records = sublayer_records(network, src, tgt)

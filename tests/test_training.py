@@ -724,31 +724,46 @@ def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -
 # A loss that is no number
 
 
+def change_losses(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[int, Tensor, Any], Tensor]
+) -> None:
+    """Let `change` make another loss of each, given the update and the examples."""
+    losses = training_module.Training._losses
+
+    def changed(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
+        loss, missed = losses(self, examples)
+        return change(self.state.updates, loss, examples), missed
+
+    monkeypatch.setattr(training_module.Training, "_losses", changed)
+
+
+def assert_last_checkpoint(directory: Path, update: int) -> None:
+    """Check that a training can go on from an update, and that its weights are good."""
+    resumed = training_in(directory, config())
+    resumed.resume()
+    assert resumed.state.updates == update
+    assert all(w.isfinite().all() for w in weights(resumed).values())
+
+
 def test_a_loss_that_is_no_number_ends_it_and_names_step_and_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = training_in(tmp_path, config())
     training.lines = [3 * i for i in range(len(TRAIN))]
-    losses = training_module.Training._losses
     spoilt: list[int] = []
 
-    def spoiling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
-        loss, missed = losses(self, examples)
-        if self.state.updates < 8:
-            return loss, missed
+    def spoil(update: int, loss: Tensor, examples: Any) -> Tensor:
+        if update < 8:
+            return loss
         spoilt.extend(int(i) % len(TRAIN) for i in examples)
-        return loss * math.nan, missed
+        return loss * math.nan
 
-    monkeypatch.setattr(training_module.Training, "_losses", spoiling)
+    change_losses(monkeypatch, spoil)
     with pytest.raises(TrainingError, match="step 8: expected a finite loss") as found:
         training.run(quiet)
     lines = ", ".join(str(3 * i + 1) for i in sorted(set(spoilt)))
     assert f"got nan at lines {lines} of the training text" in str(found.value)
-    # The last checkpoint is from before, and good.
-    resumed = training_in(tmp_path, config())
-    resumed.resume()
-    assert resumed.state.updates == 6
-    assert all(w.isfinite().all() for w in weights(resumed).values())
+    assert_last_checkpoint(tmp_path, 6)
 
 
 def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
@@ -756,12 +771,6 @@ def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
 ) -> None:
     """As on a GPU: the loss is looked at for reports, and before anything is saved."""
     training = training_in(tmp_path, config())
-    losses = training_module.Training._losses
-
-    def spoiling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
-        loss, missed = losses(self, examples)
-        return (loss * math.inf if self.state.updates == 4 else loss), missed
-
     count = meter_module.Meter.count
 
     def unwatched(meter: Any, loss: Tensor, subwords: int) -> None:
@@ -769,29 +778,27 @@ def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
             patch.setattr(meter_module.Meter, "check", lambda _: None)
             count(meter, loss, subwords)
 
-    monkeypatch.setattr(training_module.Training, "_losses", spoiling)
+    change_losses(
+        monkeypatch,
+        lambda update, loss, _: loss * math.inf if update == 4 else loss,
+    )
     monkeypatch.setattr(meter_module.Meter, "count", unwatched)
     with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
         training.run(quiet)
-    resumed = training_in(tmp_path, config())
-    resumed.resume()
-    assert resumed.state.updates == 3
+    assert_last_checkpoint(tmp_path, 3)
 
 
 def test_a_device_without_memory_ends_it_with_the_setting_to_lower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = training_in(tmp_path, config())
-    losses = training_module.Training._losses
 
-    def filling(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
-        if self.state.updates == 5:
+    def fill(update: int, loss: Tensor, examples: Any) -> Tensor:
+        if update == 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return losses(self, examples)
+        return loss
 
-    monkeypatch.setattr(training_module.Training, "_losses", filling)
+    change_losses(monkeypatch, fill)
     with pytest.raises(TrainingError, match="a lower batch_tokens than 40"):
         training.run(quiet)
-    resumed = training_in(tmp_path, config())
-    resumed.resume()
-    assert resumed.state.updates == 3
+    assert_last_checkpoint(tmp_path, 3)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from small_models import padded, random_batch, random_network, sizes
+from small_models import never, padded, random_batch, random_network, sizes
 from torch import Tensor, nn
 
 from aligner.nmt.attention import MultiHeadAttention
@@ -202,9 +202,6 @@ def test_nothing_is_computed_after_the_layer_that_is_read(
 ) -> None:
     network = random_network(sizes())
     src, tgt = random_batch(LENGTHS)
-
-    def never(*args: object) -> Tensor:
-        raise AssertionError("computed what nobody reads")
 
     monkeypatch.setattr(network, "logits", never)
     monkeypatch.setattr(network.decoder_norm, "forward", never)

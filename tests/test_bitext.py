@@ -98,7 +98,7 @@ def test_truncated_and_damaged_data(tmp_path: Path, compression: str) -> None:
     assert f"damaged {compression}" in message(lambda: list(read_lines(damaged)))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
 def test_empty_file_has_no_lines(tmp_path: Path, content: bytes) -> None:
     assert list(read_lines(written(tmp_path, content))) == []
 

@@ -15,6 +15,7 @@ from aligner.errors import AlignerError, ConfigError
 USER_ERROR = 2
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = 128  # and the signal's number, as shells have it: Ctrl-C gives 130
+AGAIN = 0.05  # seconds until a signal that came too soon is sent again
 
 
 def say(message: str) -> None:
@@ -28,6 +29,9 @@ def reporting() -> Iterator[None]:
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            threading.Timer(AGAIN, os.kill, (os.getpid(), number)).start()
+            return
         received.append(number)
         raise KeyboardInterrupt
 
@@ -48,8 +52,8 @@ def reporting() -> Iterator[None]:
             sys.stdout.flush()
             raise
     except BaseException as error:
-        # Native code may turn the KeyboardInterrupt into anything, such as an
-        # ImportError: that a signal came is what counts.
+        # Whatever the KeyboardInterrupt has become on its way: that a signal came is
+        # what counts.
         if received:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             say("aligner: interrupted")
@@ -62,6 +66,15 @@ def reporting() -> Iterator[None]:
             where = error.filename or "cannot write"
             fail(f"{where}: {error.strerror or error}")
         raise
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Tell whether a module is being loaded: native ones abort if interrupted."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

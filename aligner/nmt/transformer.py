@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
 from aligner.nmt.config import TransformerConfig
+from aligner.nmt.dropout import Dropout
 
 PAD = 0
 
@@ -36,7 +37,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre = config.norm == "pre"
         self.norm = nn.LayerNorm(config.dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """Return what the sublayer reads, (B, T, D)."""
@@ -184,7 +185,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocab_size, config.dim, padding_idx=PAD)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = nn.ModuleList(
             EncoderLayer(config) for _ in range(config.encoder_layers)
         )

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aligner.nmt.batching import Batch, Batches
+from aligner.nmt.cross_entropy import cross_entropy
 from aligner.nmt.norms import squared_layer_norms
 from aligner.nmt.transformer import PAD, Transformer, source_mask
 
@@ -48,9 +49,8 @@ def prediction_loss(
     """Return the summed cross-entropy that the decoder's states (B, T, D) give."""
     real = batch.predicted != PAD
     # The vocabulary's scores are the largest tensor by far: real subwords only.
-    logits = network.logits(states[real]).float()
-    return nn.functional.cross_entropy(
-        logits, batch.predicted[real], reduction="sum", label_smoothing=smoothing
+    return cross_entropy(
+        states[real], network.embedding.weight, batch.predicted[real], smoothing
     )
 
 
@@ -69,22 +69,35 @@ def validation_loss(
     return total / max(subwords, 1)
 
 
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """Return the type that a recipe's `precision` stands for on a device.
+
+    `auto` is bfloat16 where the processor multiplies it in hardware.
+    """
+    if name == "auto":
+        name = "bfloat16" if _has_bfloat16(device) else "float32"
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """Set how forward passes compute on a device.
-
-    Precision `auto` is bfloat16 where the processor multiplies it in hardware.
-    """
-    if precision == "auto":
-        precision = "bfloat16" if _has_bfloat16(device) else "float32"
-    # At sentence lengths on a CPU, plain matrix products beat torch's fused attention.
-    attention = [SDPBackend.MATH]
-    if device.type != "cpu":
-        attention += [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    """Set how forward passes that nothing is learnt from compute on a device."""
+    is_half = precision_of(precision, device) == torch.bfloat16
     with (
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-        sdpa_kernel(attention),
+        torch.autocast(device.type, torch.bfloat16, enabled=is_half),
+        attention_kernels(device),
     ):
+        yield
+
+
+@contextmanager
+def attention_kernels(device: torch.device) -> Iterator[None]:
+    """Let torch choose among the ways to attend that are fast on a device."""
+    # At sentence lengths on a CPU, plain matrix products beat torch's fused attention.
+    kernels = [SDPBackend.MATH]
+    if device.type != "cpu":
+        kernels += [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    with sdpa_kernel(kernels):
         yield
 
 

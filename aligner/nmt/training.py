@@ -17,13 +17,9 @@ from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import save_weights
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
-from aligner.nmt.loss import (
-    computing,
-    guided_loss,
-    translation_loss,
-    validation_loss,
-)
+from aligner.nmt.loss import validation_loss
 from aligner.nmt.meter import Listener, Meter
+from aligner.nmt.objective import Objective
 from aligner.nmt.training_state import OUT_OF_TIME, STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
@@ -55,6 +51,7 @@ class Training:
         `lines` says where in the text, from 0, each training pair comes from.
         """
         self.network = network
+        self.objective = Objective(network, config)
         self.train = train
         self.valid = valid
         self.config = config
@@ -161,15 +158,10 @@ class Training:
 
     def _losses(self, examples: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return the summed translation loss of a batch, and the guided attention's."""
-        smoothing = self.config.label_smoothing
         batch = self.train.load(examples).to(self.device)
-        with computing(self.config.precision, self.device):
-            if self.guide is None:
-                loss = translation_loss(self.network, batch, smoothing)
-                return loss, torch.zeros_like(loss)
-            guide = self.guide.attention(examples).to(self.device)
-            layer = self.config.guide_layer - 1
-            return guided_loss(self.network, batch, guide, layer, smoothing)
+        guide = self.guide and self.guide.attention(examples).to(self.device)
+        losses: tuple[Tensor, Tensor] = self.objective(batch, guide)
+        return losses
 
     def _look_for_limits(self, meter: Meter) -> None:
         state, config = self.state, self.config

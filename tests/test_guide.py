@@ -139,9 +139,9 @@ def test_links_come_back_from_a_file(tmp_path: Path) -> None:
     links[3] = links[11] = NO_LINKS
     guide = guide_of(pairs, links)
     guide.save(tmp_path / "guide")
-    assert (
-        load_file(tmp_path / "guide")["src"].tolist() == guide.links.links[0].tolist()
-    )
+    stored = load_file(tmp_path / "guide")
+    assert stored["src"].tolist() == guide.links.links.src.tolist()
+    assert stored["ends"].tolist() == guide.links.ends[1:].tolist()
     other = guide_of(pairs, [NO_LINKS] * 12).load(tmp_path / "guide")
     examples = np.arange(24)
     assert torch.equal(other.attention(examples), guide.attention(examples))

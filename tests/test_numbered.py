@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aligner.text import encoded as encoded_module
+from aligner.text import numbered as numbered_module
 from aligner.text.encoded import EncodedText, steps
 from aligner.text.numbered import NumberedBitext, NumberedText
 from aligner.text.sample import sample_corpus
@@ -21,7 +22,8 @@ bitexts = st.lists(st.tuples(sentence, sentence), max_size=12)
 @pytest.fixture(autouse=True)
 def _several_blocks() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoded_module, "SENTENCES", 3)
+        for module in (encoded_module, numbered_module):
+            patch.setattr(module, "SENTENCES", 3)
         yield
 
 

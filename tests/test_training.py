@@ -205,6 +205,15 @@ def test_another_text_is_refused(tmp_path: Path) -> None:
         other.resume()
 
 
+def test_a_checkpoint_that_counted_batches_is_refused(tmp_path: Path) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["state"]["batch"] = 1
+    torch.save(content, tmp_path / STATE)
+    with pytest.raises(ModelError, match="an earlier version, which counted batches"):
+        training_in(tmp_path, config()).resume()
+
+
 class Trap:
     """Writes a file when it is unpickled."""
 

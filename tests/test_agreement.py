@@ -385,3 +385,16 @@ def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
     assert prior.stems.pairs.src_words == part.stems.pairs.src_words
     assert len(links) == 99
     assert all(len(found.src) for found in links)
+
+
+def test_parts_of_a_large_text_have_the_links_of_the_whole(
+    estimated: Estimated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior, _ = estimated
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(50, seed=2)]
+    whole = align(prior, pairs)
+    monkeypatch.setattr(prior_module, "MAX_PAIRS", 7)
+    parts = align(prior, pairs)
+    assert parts.ends.tolist() == whole.ends.tolist()
+    for one, other in zip(parts.links, whole.links, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)

@@ -72,30 +72,8 @@ def train_model(
     resume: bool = False,
 ) -> TranslationModel:
     """Train a model into the directory `out`; return it with its best weights."""
-    folder = _existing(out)
-    text = read_text(files, config, folder)
-    links, prior = guide_links(
-        files, text, lowercase=config.subwords.lowercase, folder=folder
-    )
-    for folder in (out, out / STATE.parent):
-        clear_leftovers(folder)
-    if resume:
-        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
-    else:
-        subwords = _learn_subwords(text.train, config)
-        _start_directory(out, config, subwords, files)
-    if prior is not None:
-        save_prior(out / PRIOR, prior)
-        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
-    torch.manual_seed(config.training.seed)
-    network = Transformer(config.transformer, subwords.vocab_size).to(device)
-    model = TranslationModel(config, subwords, network, {}, prior)
-    training, valid = _prepare(model, text, links, out)
-    if resume and (out / STATE).is_file():
-        training.resume()
-        say(f"resuming at step {training.state.updates}")
-    elif resume:
-        say("no checkpoint yet: training starts from the beginning")
+    model, training, valid = _begin(files, config, out, device, resume=resume)
+    network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
     with stopping_gently() as is_to_stop, TrainingProgress(out) as progress:
@@ -113,6 +91,37 @@ def train_model(
     load_weights(out, network)
     network.eval()
     return _finish(model, valid, state, files, training.train.bitext, out)
+
+
+def _begin(
+    files: TrainingFiles, config: Config, out: Path, device: str, *, resume: bool
+) -> tuple[TranslationModel, Training, list[WordPair]]:
+    """Return a model, its training, and validation pairs; what was words is let go."""
+    folder = _existing(out)
+    text = read_text(files, config, folder)
+    links, prior = guide_links(
+        files, text, lowercase=config.subwords.lowercase, folder=folder
+    )
+    for place in (out, out / STATE.parent):
+        clear_leftovers(place)
+    if resume:
+        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
+    else:
+        subwords = _learn_subwords(text.train, config)
+        _start_directory(out, config, subwords, files)
+    if prior is not None:
+        save_prior(out / PRIOR, prior)
+        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
+    torch.manual_seed(config.training.seed)
+    network = Transformer(config.transformer, subwords.vocab_size).to(device)
+    model = TranslationModel(config, subwords, network, {}, prior)
+    training, valid = _prepare(model, text, links, out)
+    if resume and (out / STATE).is_file():
+        training.resume()
+        say(f"resuming at step {training.state.updates}")
+    elif resume:
+        say("no checkpoint yet: training starts from the beginning")
+    return model, training, valid
 
 
 def _existing(out: Path) -> Path:

@@ -1,17 +1,20 @@
 """What a training needs in memory and time before its first update, by its pairs.
 
-    python benchmarks/training_memory.py [--pairs 10000 1000000] [--text FOLDER]
+    python benchmarks/training_memory.py [--pairs 10000 1000000] [--joined]
 
 Trains the recipe tiny for a few updates on the sample corpus, without a guide and with
 the statistical prior's, each in a process of its own, and prints a table in Markdown:
 seconds until the training begins (the text read, the prior estimated, subwords learnt,
-all encoded), the peak of anonymous memory, sampled, and of all memory, which includes
-what the system holds of files only as long as there is room (Linux). The text, once
-made, is kept in FOLDER.
+all encoded), the peak of anonymous memory until the last update, sampled, and of all
+memory, which includes what the system holds of files only as long as there is room
+(Linux). What follows is done for 500 pairs, whatever the text. The text, once
+made, is kept in FOLDER. With --joined, the text has the words of 10,000 pairs, however
+many it has itself.
 """
 
 import argparse
 import multiprocessing
+import random
 import re
 import subprocess
 import sys
@@ -45,6 +48,17 @@ def write_text(folder: Path, pairs: int) -> None:
             pool.apply(write_shard, (folder, seed, min(SHARD, pairs - first)))
 
 
+def write_joined(folder: Path, pairs: int) -> None:
+    """Write pairs that join two of the smallest corpus: no words but its own."""
+    folder.mkdir(parents=True)
+    corpus, draw = sample_corpus(SHARD // 2), random.Random(1)
+    with (folder / "src").open("w") as src, (folder / "tgt").open("w") as tgt:
+        for _ in range(pairs):
+            one, other = draw.choices(corpus, k=2)
+            src.write(" ".join(one.src + other.src) + "\n")
+            tgt.write(" ".join(one.tgt + other.tgt) + "\n")
+
+
 def megabytes(process: int, name: str) -> float:
     """Return what /proc says of a process's memory."""
     status = Path(f"/proc/{process}/status").read_text()
@@ -67,26 +81,26 @@ def train(text: Path, guide: str) -> tuple[float, float, float]:
         command += ["--out", f"{name}/model", "--device", "cpu"]
         started, began = time.monotonic(), 0.0
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        peaks = [0.0, 0.0]
-        watching = threading.Thread(target=watch, args=(process, peaks))
+        peaks, ended = [0.0, 0.0], threading.Event()
+        watching = threading.Thread(target=watch, args=(process, peaks, ended))
         watching.start()
         for line in process.stderr or ():
             if line.startswith("model: ") and not began:
                 began = time.monotonic() - started
+            if line.startswith("training ended"):
+                ended.set()
         watching.join()
         assert process.wait() == 0
     return began, *peaks
 
 
-def watch(process: "subprocess.Popen[str]", peaks: list[float]) -> None:
-    """Note the highest memory until a process ends: anonymous, and all."""
-    while process.poll() is None:
-        try:
-            peaks[0] = max(peaks[0], megabytes(process.pid, "RssAnon"))
-            peaks[1] = max(peaks[1], megabytes(process.pid, "VmHWM"))
-        except OSError:
-            return  # it has just ended
-        time.sleep(INTERVAL)
+def watch(
+    process: "subprocess.Popen[str]", peaks: list[float], ended: threading.Event
+) -> None:
+    """Note the highest memory until the training has ended: anonymous, and all."""
+    while not ended.wait(INTERVAL) and process.poll() is None:
+        peaks[0] = max(peaks[0], megabytes(process.pid, "RssAnon"))
+        peaks[1] = max(peaks[1], megabytes(process.pid, "VmHWM"))
 
 
 def main() -> None:
@@ -95,15 +109,19 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--text", type=Path)
     parser.add_argument("--guide", nargs="+", default=["none", "auto"])
+    parser.add_argument("--joined", action="store_true")
     arguments = parser.parse_args()
+    kind, write = (
+        ("joined", write_joined) if arguments.joined else ("sample", write_text)
+    )
     print("| guide | pairs | seconds to the start | anonymous, MB | all, MB |")
     print("| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
         for guide in arguments.guide:
             for pairs in arguments.pairs:
-                text = (arguments.text or Path(name)) / f"sample-{pairs}"
+                text = (arguments.text or Path(name)) / f"{kind}-{pairs}"
                 if not text.is_dir():
-                    write_text(text, pairs)
+                    write(text, pairs)
                 began, anonymous, everything = train(text, guide)
                 print(
                     f"| {guide} | {pairs:,} | {began:.0f} | {anonymous:.0f} "

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from aligner.nmt.batching import Batches, EncodedBitext
+from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import TranslationModel, load_weights
 from aligner.nmt.config import Config
 from aligner.nmt.training import Training
 from aligner.nmt.transformer import Transformer
+from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import Subwords
 
 Pair = tuple[list[str], list[str]]
@@ -64,8 +65,8 @@ def reversal_model() -> TranslationModel:
     with tempfile.TemporaryDirectory() as name:
         training = Training(
             network,
-            Batches(EncodedBitext.encode(train, subwords), "both", 512),
-            Batches(EncodedBitext.encode(valid, subwords), "both", 512),
+            Batches(encode(NumberedBitext.of(train), subwords), "both", 512),
+            Batches(encode(NumberedBitext.of(valid), subwords), "both", 512),
             CONFIG.training,
             Path(name),
         )

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aligner.nmt.batching import EncodedBitext, EncodedText
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import Config, TransformerConfig
 from aligner.nmt.guide import Guide
 from aligner.nmt.transformer import PAD, Transformer
-from aligner.prior.prior import SoftLinks
+from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.text.encoded import EncodedBitext, EncodedText
 from aligner.text.subwords import EOS, SPECIALS, Subwords
 
 TEXT = "the house is small and we saw seven small houses near that old mill"
@@ -100,7 +100,7 @@ def random_guide(bitext: EncodedBitext, seed: int = 1) -> Guide:
         linked = np.argwhere(rng.random((src, tgt)) < 0.2).astype(np.int32)
         chances = rng.uniform(0.1, 1, len(linked)).astype(np.float32)
         links.append(SoftLinks(linked[:, 0], linked[:, 1], chances))
-    return Guide(places(bitext.src), places(bitext.tgt), links)
+    return Guide(places(bitext.src), places(bitext.tgt), TextLinks.gather(links))
 
 
 def padded(rows: list[list[int]]) -> Tensor:

@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,13 @@ from aligner.prior import prior as prior_module
 from aligner.prior.agreement import DIAGONAL, NULL, AgreementModel
 from aligner.prior.cooccurrence import CellBatch, gather_word_pairs
 from aligner.prior.estimation import estimate_agreement
-from aligner.prior.prior import NO_LINKS, Prior, SoftLinks, estimate
+from aligner.prior.prior import Prior
+from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.text.numbered import NumberedBitext
 from aligner.text.sample import SamplePair, sample_corpus
 
-Pair = tuple[list[str], list[str]]
+Pair = tuple[Sequence[str], Sequence[str]]
+Estimated = tuple[Prior, TextLinks]
 Table = dict[tuple[str, str], float]
 
 SMALL: list[Pair] = [
@@ -26,6 +31,14 @@ SMALL: list[Pair] = [
     (["the", "blue", "flower"], ["la", "fleur", "bleue"]),
     (["yes"], ["oui", "."]),
 ]
+
+
+def estimate(pairs: list[Pair], *listeners: Any) -> tuple[Prior, TextLinks]:
+    return prior_module.estimate(NumberedBitext.of(pairs), *listeners)
+
+
+def align(prior: Prior, pairs: list[Pair]) -> TextLinks:
+    return prior.align(NumberedBitext.of(pairs))
 
 
 # A naive IBM model 1 with agreement
@@ -95,7 +108,7 @@ def test_lexical_iterations_equal_the_loops(
 ) -> None:
     monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", iterations)
     monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
-    model = estimate_agreement(*gather_word_pairs(SMALL))
+    model = estimate_agreement(*gather_word_pairs(NumberedBitext.of(SMALL)))
     links, nulls = naive_iterations(SMALL, iterations)
     assert len(model.links) == len(links) + 1
     assert expected_links(model) == pytest.approx(links, rel=1e-3, abs=1e-5)
@@ -121,7 +134,9 @@ def expected_links(model: AgreementModel) -> Table:
     return {
         (src[s], tgt[t]): float(n)
         for s, t, n in zip(
-            model.pairs.src[1:], model.pairs.tgt[1:], model.links[1:], strict=True
+            *(words[1:] for words in model.pairs.of_words()),
+            model.links[1:],
+            strict=True,
         )
     }
 
@@ -133,24 +148,25 @@ def judged(
     pairs: list[Pair], links: Table, own: Table
 ) -> tuple[CellBatch, np.ndarray, np.ndarray]:
     """Return one-batch emissions, forward, with what is own left out, and not."""
-    word_pairs, (batch,) = gather_word_pairs(pairs)
+    word_pairs, (batch,) = gather_word_pairs(NumberedBitext.of(pairs))
     src, tgt = list(word_pairs.src_words), list(word_pairs.tgt_words)
 
     def by_cell(table: Table) -> np.ndarray:
-        names = zip(word_pairs.src, word_pairs.tgt, strict=True)
+        names = zip(*word_pairs.of_words(), strict=True)
         values = [table.get((src[s], tgt[t]), 0.0) for s, t in names]
         values[0] = 0.0
         return np.array(values, np.float32)
 
     counts = by_cell(links)
-    totals = np.bincount(word_pairs.src, counts, len(src)).astype(np.float32)
+    totals = np.bincount(word_pairs.of_words()[0], counts, len(src)).astype(np.float32)
     null = np.full(len(tgt), 0.1, np.float32)
     direction = agreement.Direction(totals, null, agreement.hmm.first_jumps())
-    left_out = by_cell(own)[batch.cells]
+    left_out = by_cell(own)[batch.pairs][batch.cells]
+    of_cells = counts[batch.pairs][batch.cells]
     return (
         batch,
-        direction.emissions(counts[batch.cells], batch.src, batch.tgt, left_out).words,
-        direction.emissions(counts[batch.cells], batch.src, batch.tgt, None).words,
+        direction.emissions(of_cells, batch.src, batch.tgt, left_out).words,
+        direction.emissions(of_cells, batch.src, batch.tgt, None).words,
     )
 
 
@@ -177,21 +193,21 @@ def test_evidence_from_elsewhere_stays() -> None:
 
 def test_the_iterations_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every later iteration with word order is given what the one before counted."""
-    given: list[object] = []
+    given: list[np.ndarray] = []
     posteriors = AgreementModel.posteriors
 
     def watched(self: AgreementModel, batch: CellBatch, **options: object) -> object:
-        given.append(options.get("own"))
+        given.append(np.array(options["own"]))  # as it is before it is renewed
         found = posteriors(self, batch, **options)  # type: ignore[arg-type]
         counted.append(found[0].links * found[1].links.transpose(0, 2, 1))
         return found
 
     counted: list[np.ndarray] = []
     monkeypatch.setattr(AgreementModel, "posteriors", watched)
-    estimate_agreement(*gather_word_pairs(SMALL))
+    estimate_agreement(*gather_word_pairs(NumberedBitext.of(SMALL)))
     lexical, with_order = estimation.LEXICAL_ITERATIONS, estimation.HMM_ITERATIONS
     assert len(given) == lexical + with_order
-    assert given[: lexical + 1] == [None] * (lexical + 1)
+    assert not any(own.any() for own in given[: lexical + 1])
     for iteration in range(lexical + 1, lexical + with_order):
         np.testing.assert_array_equal(given[iteration], counted[iteration - 1])
 
@@ -212,8 +228,8 @@ def test_both_are_joined_by_the_mean() -> None:
     new = [(pair.src, pair.tgt) for pair in sample_corpus(8, seed=2)]
     for pair, scores in zip(new, prior.word_scores(new), strict=True):
         stemmed = tuple([w.lower()[:6] for w in words] for words in pair)
-        (words,) = prior.words.batches([pair])
-        (stems,) = prior.stems.batches([stemmed])
+        (words,) = prior.words.batches(NumberedBitext.of([pair]))
+        (stems,) = prior.stems.batches(NumberedBitext.of([stemmed]))
         for side in (0, 1):
             one = prior.words.posteriors(words)[side].links[0]
             other = prior.stems.posteriors(stems)[side].links[0]
@@ -233,10 +249,10 @@ def test_endings_seen_once_are_learnt_from_each_other() -> None:
     for i in range(5):
         pairs += [([f"n{i}", f"n{j}"], [f"m{i}", f"m{j}"]) for j in range(5)] * 4
     prior, links = estimate(pairs)
-    for found in links[: len(forms)]:
+    for found in map(links.__getitem__, range(len(forms))):
         places = zip(found.src.tolist(), found.tgt.tolist(), strict=True)
         assert set(places) == {(0, 0), (1, 1)}
-    (batch,) = prior.words.batches(pairs[:1])
+    (batch,) = prior.words.batches(NumberedBitext.of(pairs[:1]))
     by_words_alone, _ = prior.words.posteriors(batch)
     assert by_words_alone.links[0, 1, 1] < 0.1
 
@@ -252,11 +268,8 @@ def corpus() -> list[SamplePair]:
 
 
 @pytest.fixture(scope="module")
-def estimated(corpus: list[SamplePair]) -> tuple[Prior, list[SoftLinks]]:
+def estimated(corpus: list[SamplePair]) -> Estimated:
     return estimate([(pair.src, pair.tgt) for pair in corpus[:TRAIN]])
-
-
-Estimated = tuple[Prior, list[SoftLinks]]
 
 
 def likely(links: SoftLinks) -> Alignment:
@@ -276,7 +289,7 @@ def test_it_aligns_the_text_that_it_comes_from(
 
 def test_it_aligns_new_text(corpus: list[SamplePair], estimated: Estimated) -> None:
     prior, _ = estimated
-    links = prior.align([(pair.src, pair.tgt) for pair in corpus[TRAIN:]])
+    links = align(prior, [(pair.src, pair.tgt) for pair in corpus[TRAIN:]])
     gold = [pair.gold for pair in corpus[TRAIN:]]
     assert score(gold, [likely(pair) for pair in links]).aer < 0.1
 
@@ -307,7 +320,7 @@ def test_the_same_text_gives_the_same_links(estimated: Estimated) -> None:
 def test_aligning_the_text_again_gives_the_same_links() -> None:
     pairs = [(pair.src, pair.tgt) for pair in sample_corpus(100)]
     prior, links = estimate(pairs)
-    for one, other in zip(links, prior.align(pairs), strict=True):
+    for one, other in zip(links, align(prior, pairs), strict=True):
         np.testing.assert_array_equal(one.src, other.src)
         np.testing.assert_array_equal(one.tgt, other.tgt)
         np.testing.assert_allclose(one.probability, other.probability, rtol=1e-4)
@@ -326,31 +339,32 @@ def test_empty_sides_have_no_links() -> None:
     pairs: list[Pair] = [([], ["la"]), *SMALL, (["the"], []), ([], [])]
     prior, links = estimate(pairs)
     assert len(links) == len(pairs)
-    assert links[0] is links[-2] is links[-1] is NO_LINKS
-    assert any(len(found.src) for found in links[1:-2])
-    aligned = prior.align(pairs)
-    assert aligned[0] is aligned[-2] is aligned[-1] is NO_LINKS
-    assert prior.align([]) == []
+    for found in (links, align(prior, pairs)):
+        counts = [len(of_pair.src) for of_pair in found]
+        assert counts[0] == counts[-2] == counts[-1] == 0
+        assert any(counts[1:-2])
+    assert len(align(prior, [])) == 0
 
 
 @pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], [])]])
 def test_text_without_a_usable_pair_has_no_links(pairs: list[Pair]) -> None:
     prior, links = estimate(pairs)
-    assert links == [NO_LINKS] * len(pairs)
-    (new,) = prior.align([(["a"], ["A"])])
+    assert links.ends.tolist() == [0] * (len(pairs) + 1)
+    assert len(links) == len(pairs)
+    (new,) = align(prior, [(["a"], ["A"])])
     assert np.isfinite(new.probability).all()
 
 
 def test_words_never_seen_still_get_probabilities(estimated: Estimated) -> None:
     prior, _ = estimated
-    (links,) = prior.align([(["xyzzy", "plugh"], ["xyzzy", "plugh", "fie"])])
+    (links,) = align(prior, [(["xyzzy", "plugh"], ["xyzzy", "plugh", "fie"])])
     assert np.isfinite(links.probability).all()
 
 
 def test_a_language_of_one_word() -> None:
     prior, links = estimate([(["a"], ["A"]), (["a"], ["A", "A"])])
     assert len(links) == 2
-    (new,) = prior.align([(["a", "b"], ["A", "B"])])
+    (new,) = align(prior, [(["a", "b"], ["A", "B"])])
     assert (0, 0) in zip(new.src, new.tgt, strict=True)
 
 
@@ -371,3 +385,16 @@ def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
     assert prior.stems.pairs.src_words == part.stems.pairs.src_words
     assert len(links) == 99
     assert all(len(found.src) for found in links)
+
+
+def test_parts_of_a_large_text_have_the_links_of_the_whole(
+    estimated: Estimated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior, _ = estimated
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(50, seed=2)]
+    whole = align(prior, pairs)
+    monkeypatch.setattr(prior_module, "MAX_PAIRS", 7)
+    parts = align(prior, pairs)
+    assert parts.ends.tolist() == whole.ends.tolist()
+    for one, other in zip(parts.links, whole.links, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)

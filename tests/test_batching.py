@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from small_models import WORDS, random_bitext
 
-from aligner.nmt.batching import Batches, EncodedBitext, EncodedText, pad
+from aligner.nmt import batching
+from aligner.nmt.batching import Batches, encode, pad
 from aligner.nmt.transformer import PAD
+from aligner.text.encoded import EncodedBitext, EncodedText
+from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Subwords
 
 lengths = st.lists(
@@ -44,7 +47,8 @@ def test_no_sentences_are_a_text_too() -> None:
 
 def test_encoding_cuts_each_side_by_its_own_vocabulary() -> None:
     subwords = Subwords.train([WORDS], [["maison"]], vocab_size=60, joint=False)
-    encoded = EncodedBitext.encode([(["house", "is"], ["maison"])], subwords)
+    pairs = [(["house", "is"], ["maison"])]
+    encoded = encode(NumberedBitext.of(pairs), subwords)
     assert subwords.decode(encoded.src[0]) == ["house", "is"]
     assert subwords.decode(encoded.tgt[0]) == ["maison"]
 
@@ -83,7 +87,7 @@ def test_an_epoch_has_every_example_once_within_the_budget(
     sizes: list[tuple[int, int]], direction: str, budget: int, seed: int, epoch: int
 ) -> None:
     batches = Batches(bitext_of(sizes), direction, budget)
-    drawn = batches.epoch(seed, epoch)
+    drawn = list(batches.epoch(seed, epoch))
     examples = len(sizes) * (2 if direction == "both" else 1)
     assert sorted(np.concatenate(drawn).tolist()) == list(range(examples))
     for chosen in drawn:
@@ -92,6 +96,105 @@ def test_an_epoch_has_every_example_once_within_the_budget(
         assert longer <= budget or len(chosen) == 1
     again = Batches(bitext_of(sizes), direction, budget).epoch(seed, epoch)
     assert all(map(np.array_equal, drawn, again))
+
+
+def naive_epoch(batches: Batches, seed: int, epoch: int) -> list[list[int]]:
+    """Sort all examples by length, equal ones at random; cut; shuffle the batches."""
+    random = np.random.default_rng([seed, epoch])
+    examples = range(len(batches))
+    noise = random.random(len(examples))
+    read, written = (f(np.array(examples)) for f in (batches.read, batches.written))
+    cut: list[list[int]] = []
+    longest = 0
+    for i in sorted(examples, key=lambda i: (written[i], read[i], noise[i])):
+        longer = max(read[i], written[i])
+        longest = max(longest, longer)
+        if not cut or longest * (len(cut[-1]) + 1) > batches.batch_tokens:
+            cut.append([])
+            longest = longer
+        cut[-1].append(i)
+    return [cut[i] for i in random.permutation(len(cut))]
+
+
+@given(lengths, st.sampled_from(["both", "forward"]), st.integers(1, 60))
+def test_a_small_text_is_sorted_as_a_whole(
+    sizes: list[tuple[int, int]], direction: str, budget: int
+) -> None:
+    batches = Batches(bitext_of(sizes), direction, budget)
+    drawn = [batch.tolist() for batch in batches.epoch(3, 2)]
+    assert drawn == naive_epoch(batches, 3, 2)
+
+
+@pytest.fixture
+def sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "SECTION_EXAMPLES", 64)
+    monkeypatch.setattr(batching, "BLOCK_PAIRS", 4)
+
+
+@pytest.mark.usefixtures("sections")
+@pytest.mark.parametrize("direction", ["both", "forward"])
+@pytest.mark.parametrize("pairs", [33, 65, 131, 400])
+def test_a_large_text_is_sorted_by_sections(direction: str, pairs: int) -> None:
+    """Each holds whole blocks of neighbours, other ones in every epoch."""
+    batches = Batches(random_bitext(pairs), direction, 60)
+    found = []
+    for epoch in (0, 1):
+        drawn = list(batches.epoch(1, epoch))
+        assert sorted(np.concatenate(drawn).tolist()) == list(range(len(batches)))
+        sections = [set(map(int, s)) for s in batches._sections(1, epoch)]
+        assert max(map(len, sections)) <= 64
+        for section in sections:
+            in_pairs = {i % pairs for i in section}
+            assert len(section) == len(in_pairs) * len(batches) // pairs
+            blocks = {i // 4 for i in in_pairs}
+            assert in_pairs == {i for i in range(pairs) if i // 4 in blocks}
+        of_batch = [next(s for s in sections if int(b[0]) in s) for b in drawn]
+        assert all(set(b.tolist()) <= s for b, s in zip(drawn, of_batch, strict=True))
+        found.append([batch.tolist() for batch in drawn])
+    assert found[0] != found[1]
+
+
+@pytest.mark.usefixtures("sections")
+@pytest.mark.parametrize("pairs", [20, 131])
+def test_an_epoch_goes_on_after_any_batch(pairs: int) -> None:
+    batches = Batches(random_bitext(pairs), "both", 60)
+    whole = [batch.tolist() for batch in batches.epoch(1, 2)]
+    done = 0
+    for number, batch in enumerate(whole):
+        rest = [left.tolist() for left in batches.epoch(1, 2, done)]
+        assert rest == whole[number:]
+        done += len(batch)
+    assert list(batches.epoch(1, 2, done)) == []
+
+
+@given(lengths, st.integers(0, 2**32), st.sampled_from(["both", "forward"]))
+def test_loading_equals_padding_by_rows(
+    sizes: list[tuple[int, int]], seed: int, direction: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    sides = zip(*sizes, strict=True)
+    bitext = EncodedBitext(
+        *(text(*(rng.integers(6, 99, n).tolist() for n in side)) for side in sides)
+    )
+    batches = Batches(bitext, direction, 60)
+    examples = rng.integers(0, len(batches), 9)
+    src, tgt, predicted = batches.load(examples)
+    for row, example in enumerate(examples.tolist()):
+        read, written = bitext.src, bitext.tgt
+        tag = TO_TGT if direction == "both" else BOS
+        if example >= len(bitext):
+            read, written, tag = written, read, TO_SRC
+        pair = example % len(bitext)
+        for found, expected in (
+            (src, [*read[pair], EOS]),
+            (tgt, [tag, *written[pair]]),
+            (predicted, [*written[pair], EOS]),
+        ):
+            assert found[row, : len(expected)].tolist() == expected
+            assert not found[row, len(expected) :].any()
+    assert src.shape[1] == batches.read(examples).max()
+    assert tgt.shape == predicted.shape
+    assert tgt.shape[1] == batches.written(examples).max()
 
 
 @given(lengths, st.integers(1, 60))
@@ -107,7 +210,7 @@ def test_validation_has_every_example_once(
 
 
 def order(batches: Batches, seed: int, epoch: int) -> NDArray[np.int64]:
-    return np.concatenate(batches.epoch(seed, epoch))
+    return np.concatenate(list(batches.epoch(seed, epoch)))
 
 
 def test_seed_and_epoch_change_the_order_and_the_company() -> None:
@@ -125,9 +228,9 @@ def test_batches_hold_examples_of_like_length() -> None:
     """Less than a tenth of the cells is padding; at random it would be nearly half."""
     batches = Batches(random_bitext(2000, longest=30), "both", 1000)
     cells = sum(
-        len(chosen) * batches.written[chosen].max() for chosen in batches.epoch(1, 0)
+        len(chosen) * batches.written(chosen).max() for chosen in batches.epoch(1, 0)
     )
-    assert batches.written.sum() > 0.9 * cells
+    assert batches.written(np.arange(4000)).sum() > 0.9 * cells
 
 
 def test_both_directions_of_a_pair_differ_by_their_tag() -> None:
@@ -156,4 +259,4 @@ def test_written_counts_what_the_decoder_predicts(direction: str) -> None:
     batches = Batches(random_bitext(20), direction, 50)
     for chosen in batches.epoch(1, 0):
         predicted = batches.load(chosen).predicted
-        assert int(predicted.ne(PAD).sum()) == batches.written[chosen].sum()
+        assert int(predicted.ne(PAD).sum()) == batches.written(chosen).sum()

@@ -13,6 +13,7 @@ from aligner.prior.cooccurrence import (
     gather_word_pairs,
     padded_batches,
 )
+from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[list[str], list[str]]
 
@@ -35,7 +36,7 @@ USABLE = {i for i, (src, tgt) in enumerate(PAIRS) if src and tgt}
 def gathered() -> tuple[WordPairs, list[CellBatch]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cooccurrence, "BATCH_CELLS", 100)  # so that there are several
-        return gather_word_pairs(PAIRS)
+        return gather_word_pairs(NumberedBitext.of(PAIRS))
 
 
 Gathered = tuple[WordPairs, list[CellBatch]]
@@ -44,14 +45,15 @@ Gathered = tuple[WordPairs, list[CellBatch]]
 def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
     pairs, batches = gathered
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
+    of_src, of_tgt = pairs.of_words()
     for batch in batches:
         for row, index in enumerate(batch.indices):
             src, tgt = PAIRS[index]
             for t, s in np.ndindex(batch.cells.shape[1:]):
-                cell = batch.cells[row, t, s]
+                cell = batch.pairs[batch.cells[row, t, s]]
                 if s < len(src) and t < len(tgt):
-                    assert src_words[pairs.src[cell]] == src[s]
-                    assert tgt_words[pairs.tgt[cell]] == tgt[t]
+                    assert src_words[of_src[cell]] == src[s]
+                    assert tgt_words[of_tgt[cell]] == tgt[t]
                 else:
                     assert cell == UNSEEN
 
@@ -69,7 +71,7 @@ def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     found = [
         (src_words[s], tgt_words[t])
-        for s, t in zip(pairs.src[1:], pairs.tgt[1:], strict=True)
+        for s, t in zip(*(words[1:] for words in pairs.of_words()), strict=True)
     ]
     assert len(found) == len(set(found)), "each is there once"
     assert set(found) == {(s, t) for src, tgt in PAIRS for s in src for t in tgt}
@@ -92,16 +94,17 @@ def test_sentences_are_numbered_and_padded(gathered: Gathered) -> None:
 def test_looking_up_finds_the_same_cells(gathered: Gathered) -> None:
     pairs, batches = gathered
     for batch in batches:
-        found = pairs.look_up(batch.src, batch.tgt)
-        assert found.dtype == batch.cells.dtype
-        np.testing.assert_array_equal(found, batch.cells)
+        found, cells = pairs.look_up(batch.src, batch.tgt)
+        np.testing.assert_array_equal(found, batch.pairs)
+        np.testing.assert_array_equal(cells, batch.cells)
 
 
 def test_words_that_never_met_have_no_cell() -> None:
     """Known words that never met, unknown words, and padding."""
-    pairs, _ = gather_word_pairs([(["a"], ["A"]), (["b"], ["B"])])
+    pairs, _ = gather_word_pairs(NumberedBitext.of([(["a"], ["A"]), (["b"], ["B"])]))
     src = np.array([[0, 1, UNKNOWN, PADDING]])
-    found = pairs.look_up(src, np.array([[0, 1, UNKNOWN, PADDING]]))
+    of_cells, cells = pairs.look_up(src, np.array([[0, 1, UNKNOWN, PADDING]]))
+    found = of_cells[cells]
     known = found[0] != UNSEEN
     assert [tuple(place) for place in np.argwhere(known)] == [(0, 0), (1, 1)]
     assert found[0, 0, 0] != found[0, 1, 1]
@@ -112,16 +115,14 @@ def test_batches_keep_to_their_cells(
     cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cooccurrence, "BATCH_CELLS", cells)
-    numbers = [
-        [np.arange(len(words)) for words in side] for side in zip(*PAIRS, strict=True)
-    ]
-    for indices, src, tgt in padded_batches(*numbers):
+    numbers = NumberedBitext.of(PAIRS).encoded()
+    for indices, src, tgt in padded_batches(numbers.src, numbers.tgt):
         assert src.shape[0] == tgt.shape[0] == len(indices)
         assert src.shape[0] * src.shape[1] * tgt.shape[1] <= cells or len(indices) == 1
 
 
 @pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], []), ([], [])]])
 def test_text_without_a_usable_pair(pairs: list[Pair]) -> None:
-    word_pairs, batches = gather_word_pairs(pairs)
+    word_pairs, batches = gather_word_pairs(NumberedBitext.of(pairs))
     assert batches == []
     assert word_pairs.keys.tolist() == [-1]

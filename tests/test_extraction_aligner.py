@@ -29,6 +29,7 @@ from aligner.nmt.checkpoint import (
     save_weights,
 )
 from aligner.prior.prior import estimate
+from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 RULES = [
@@ -423,7 +424,8 @@ def test_aligning_leaves_no_gradients_and_no_change(model: TranslationModel) -> 
 
 
 def with_prior(pairs: list[WordPair]) -> TranslationModel:
-    return dataclasses.replace(random_model(), prior=estimate(pairs)[0])
+    prior, _ = estimate(NumberedBitext.of(pairs))
+    return dataclasses.replace(random_model(), prior=prior)
 
 
 def test_attention_and_prior_are_mixed_by_weight() -> None:

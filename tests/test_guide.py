@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from small_models import WORDS, random_model
 
 from aligner.errors import ModelError
-from aligner.nmt.batching import Batches, EncodedBitext
+from aligner.nmt.batching import Batches, encode
 from aligner.nmt.guide import Guide
-from aligner.prior.prior import NO_LINKS, SoftLinks
+from aligner.prior.soft_links import NO_LINKS, SoftLinks, TextLinks
+from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[list[str], list[str]]
 SUBWORDS = random_model().subwords
@@ -30,6 +32,10 @@ def random_pairs(count: int, seed: int = 1) -> tuple[list[Pair], list[SoftLinks]
         chances = rng.uniform(0.02, 1, len(places)).astype(np.float32)
         links.append(SoftLinks(places[:, 0], places[:, 1], chances))
     return pairs, links
+
+
+def guide_of(pairs: list[Pair], links: list[SoftLinks]) -> Guide:
+    return Guide.of(NumberedBitext.of(pairs), TextLinks.gather(links), SUBWORDS)
 
 
 def naive_rows(pair: Pair, links: dict[tuple[int, int], float]) -> np.ndarray:
@@ -53,8 +59,8 @@ def as_dict(links: SoftLinks) -> dict[tuple[int, int], float]:
 
 def test_equals_the_loop_in_both_directions() -> None:
     pairs, links = random_pairs(12)
-    guide = Guide.of(pairs, links, SUBWORDS)
-    batches = Batches(EncodedBitext.encode(pairs, SUBWORDS), "both", 1000)
+    guide = guide_of(pairs, links)
+    batches = Batches(encode(NumberedBitext.of(pairs), SUBWORDS), "both", 1000)
     examples = np.random.default_rng(2).permutation(24)
     found = guide.attention(examples)
     batch = batches.load(examples)
@@ -74,8 +80,8 @@ def test_equals_the_loop_in_both_directions() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_rows_sum_to_one(seed: int) -> None:
     pairs, links = random_pairs(20, seed)
-    rows = Guide.of(pairs, links, SUBWORDS).attention(np.arange(40))
-    fed = Batches(EncodedBitext.encode(pairs, SUBWORDS), "both", 1000).load(
+    rows = guide_of(pairs, links).attention(np.arange(40))
+    fed = Batches(encode(NumberedBitext.of(pairs), SUBWORDS), "both", 1000).load(
         np.arange(40)
     )
     real = (fed.tgt[:, 1:] != 0).float()
@@ -86,7 +92,7 @@ def test_rows_sum_to_one(seed: int) -> None:
 def guided(links: dict[tuple[int, int], float], pair: Pair) -> list[list[float]]:
     src, tgt = np.array(list(links), np.int32).reshape(-1, 2).T
     soft = SoftLinks(src, tgt, np.array(list(links.values()), np.float32))
-    rows = Guide.of([pair], [soft], SUBWORDS).attention(np.arange(1))[0]
+    rows = guide_of([pair], [soft]).attention(np.arange(1))[0]
     return [[round(value, 4) for value in row] for row in rows.tolist()]
 
 
@@ -119,8 +125,8 @@ def test_several_links_share_a_row() -> None:
 
 def test_a_batch_without_any_link_looks_at_eos() -> None:
     pairs, _ = random_pairs(3)
-    rows = Guide.of(pairs, [NO_LINKS] * 3, SUBWORDS).attention(np.arange(6))
-    fed = Batches(EncodedBitext.encode(pairs, SUBWORDS), "both", 1000).load(
+    rows = guide_of(pairs, [NO_LINKS] * 3).attention(np.arange(6))
+    fed = Batches(encode(NumberedBitext.of(pairs), SUBWORDS), "both", 1000).load(
         np.arange(6)
     )
     ends = (fed.src == 3).float()[:, None, :]  # EOS
@@ -131,9 +137,12 @@ def test_a_batch_without_any_link_looks_at_eos() -> None:
 def test_links_come_back_from_a_file(tmp_path: Path) -> None:
     pairs, links = random_pairs(12)
     links[3] = links[11] = NO_LINKS
-    guide = Guide.of(pairs, links, SUBWORDS)
+    guide = guide_of(pairs, links)
     guide.save(tmp_path / "guide")
-    other = Guide.of(pairs, [NO_LINKS] * 12, SUBWORDS).load(tmp_path / "guide")
+    stored = load_file(tmp_path / "guide")
+    assert stored["src"].tolist() == guide.links.links.src.tolist()
+    assert stored["ends"].tolist() == guide.links.ends[1:].tolist()
+    other = guide_of(pairs, [NO_LINKS] * 12).load(tmp_path / "guide")
     examples = np.arange(24)
     assert torch.equal(other.attention(examples), guide.attention(examples))
 
@@ -143,10 +152,10 @@ def test_a_damaged_or_foreign_guide_is_refused(
     tmp_path: Path, content: bytes | None
 ) -> None:
     pairs, links = random_pairs(4)
-    guide = Guide.of(pairs, links, SUBWORDS)
+    guide = guide_of(pairs, links)
     path = tmp_path / "guide"
     if content is None:
-        guide.with_links(links[:3]).save(path)
+        guide.with_links(TextLinks.gather(links[:3])).save(path)
     else:
         path.write_bytes(content)
     with pytest.raises(ModelError, match=r"guide: (damaged|expected links for 4)"):

@@ -9,12 +9,15 @@ from safetensors.numpy import save_file
 from aligner.errors import ModelError
 from aligner.prior.prior import Prior, estimate
 from aligner.prior.storage import load_prior, save_prior
+from aligner.text.numbered import NumberedBitext
 from aligner.text.sample import sample_corpus
 
 
 @pytest.fixture(scope="module")
 def prior() -> Prior:
-    return estimate([(pair.src, pair.tgt) for pair in sample_corpus(300)])[0]
+    return estimate(
+        NumberedBitext.of((pair.src, pair.tgt) for pair in sample_corpus(300))
+    )[0]
 
 
 def test_a_prior_aligns_the_same_after_a_round_trip(
@@ -47,7 +50,7 @@ def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
 
 def test_words_of_any_characters_come_back(tmp_path: Path) -> None:
     words = ["\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
-    save_prior(tmp_path / "prior", estimate([(words, words)])[0])
+    save_prior(tmp_path / "prior", estimate(NumberedBitext.of([(words, words)]))[0])
     assert list(load_prior(tmp_path / "prior").words.pairs.src_words) == words
 
 

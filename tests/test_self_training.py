@@ -12,7 +12,9 @@ from aligner.extraction.aligner import Aligner, WordPair
 from aligner.extraction.forced_decoding import Reading
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.self_training import find_links
-from aligner.prior.prior import LEAST_PROBABILITY, estimate
+from aligner.prior.prior import estimate
+from aligner.prior.soft_links import LEAST_PROBABILITY
+from aligner.text.numbered import NumberedBitext
 
 
 def word_pairs(count: int) -> list[WordPair]:
@@ -50,7 +52,8 @@ def naive_links(
 def test_equals_the_loop(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", chunk)
     pairs = word_pairs(10)
-    model = dataclasses.replace(random_model(), prior=estimate(pairs)[0])
+    prior, _ = estimate(NumberedBitext.of(pairs))
+    model = dataclasses.replace(random_model(), prior=prior)
     aligner = Aligner(model, Reading(0, "full"))
     found, agreed = find_links(aligner, pairs)
     common = total = 0

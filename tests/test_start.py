@@ -11,7 +11,7 @@ from aligner.extraction.forced_decoding import Reading, Segmented, read_word_sco
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
 from aligner.links.matching import forward_links, reverse_links
-from aligner.nmt.batching import EncodedBitext
+from aligner.nmt.batching import encode
 from aligner.nmt.config import TransformerConfig
 from aligner.nmt.guide import Guide
 from aligner.nmt.start import (
@@ -21,7 +21,9 @@ from aligner.nmt.start import (
     truncated_svd,
 )
 from aligner.nmt.transformer import Transformer
-from aligner.prior.prior import NO_LINKS, SoftLinks, estimate
+from aligner.prior.prior import estimate
+from aligner.prior.soft_links import NO_LINKS, SoftLinks, TextLinks
+from aligner.text.numbered import NumberedBitext
 from aligner.text.sample import sample_corpus
 from aligner.text.subwords import TO_SRC, TO_TGT, Subwords
 
@@ -113,9 +115,10 @@ def test_a_link_counts_one_over_all_its_pieces() -> None:
             for i in src_ids:
                 for j in tgt_ids:
                     expected[i, j] += p / len(src_ids) / len(tgt_ids)
+    numbered = NumberedBitext.of(pairs)
     counts = piece_counts(
-        EncodedBitext.encode(pairs, subwords),
-        Guide.of(pairs, links, subwords),
+        encode(numbered, subwords),
+        Guide.of(numbered, TextLinks.gather(links), subwords),
         subwords.vocab_size,
     )
     np.testing.assert_allclose(counts.toarray(), expected, atol=1e-6)
@@ -138,10 +141,11 @@ def test_an_untrained_network_aligns(layer: int) -> None:
     subwords = Subwords.train(
         (src for src, _ in pairs), (tgt for _, tgt in pairs), vocab_size=500
     )
-    guide = Guide.of(pairs, estimate(pairs)[1], subwords)
+    numbered = NumberedBitext.of(pairs)
+    guide = Guide.of(numbered, estimate(numbered)[1], subwords)
     torch.manual_seed(1)
     network = Transformer(CONFIG, subwords.vocab_size).eval()
-    text = EncodedBitext.encode(pairs, subwords)
+    text = encode(numbered, subwords)
 
     def aer() -> float:
         segmented = [Segmented.of(pair, subwords) for pair in pairs[:TEST]]
@@ -168,8 +172,9 @@ def test_it_starts_the_same_each_time_and_leaves_the_rest() -> None:
     subwords = Subwords.train(
         (src for src, _ in pairs), (tgt for _, tgt in pairs), vocab_size=100
     )
-    guide = Guide.of(pairs, estimate(pairs)[1], subwords)
-    text = EncodedBitext.encode(pairs, subwords)
+    numbered = NumberedBitext.of(pairs)
+    guide = Guide.of(numbered, estimate(numbered)[1], subwords)
+    text = encode(numbered, subwords)
     torch.manual_seed(1)
     fresh = Transformer(CONFIG, subwords.vocab_size).state_dict()
     started = []
@@ -202,6 +207,7 @@ def test_a_guide_without_links_leaves_the_embeddings() -> None:
     )
     network = Transformer(CONFIG, subwords.vocab_size)
     before = network.embedding.weight.detach().clone()
-    guide = Guide.of(pairs, [NO_LINKS] * 2, subwords)
-    start_from_guide(network, EncodedBitext.encode(pairs, subwords), guide, 0)
+    numbered = NumberedBitext.of(pairs)
+    guide = Guide.of(numbered, TextLinks.gather([NO_LINKS] * 2), subwords)
+    start_from_guide(network, encode(numbered, subwords), guide, 0)
     assert torch.equal(before, network.embedding.weight)

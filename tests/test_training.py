@@ -17,7 +17,7 @@ from torch import Tensor
 from aligner.errors import ModelError, TrainingError
 from aligner.nmt import meter as meter_module
 from aligner.nmt import training as training_module
-from aligner.nmt.batching import Batches, EncodedBitext
+from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import WEIGHTS
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
@@ -26,6 +26,7 @@ from aligner.nmt.meter import Report
 from aligner.nmt.training import Renewal, Training
 from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
+from aligner.text.encoded import EncodedBitext
 
 TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens
 VALID = random_bitext(8, seed=2)
@@ -108,7 +109,7 @@ def test_resuming_ends_in_the_same_weights(
     whole = training_in(tmp_path / "whole", settings)
     state = whole.run(quiet)
     # The pass over the data is cut in the middle, and one pass ends on the way.
-    per_pass = len(whole.train.epoch(1, 0))
+    per_pass = len(list(whole.train.epoch(1, 0)))
     assert per_pass % accumulate or accumulate == 1
     assert per_pass > 3 * accumulate
 
@@ -144,7 +145,7 @@ def test_resuming_after_any_update_of_two_passes(
     whole = training_in(tmp_path / "whole", settings)
     state = whole.run(quiet)
     assert state.finished == "2 passes over the text"
-    batches = len(whole.train.epoch(1, 0))
+    batches = len(list(whole.train.epoch(1, 0)))
     assert state.updates == 2 * math.ceil(batches / 3)
     cut = training_in(tmp_path / "cut", settings)
     for update in range(2, state.updates + 1):
@@ -202,6 +203,15 @@ def test_another_text_is_refused(tmp_path: Path) -> None:
     other = training_in(tmp_path, config(), bitext=random_bitext(40, seed=3))
     with pytest.raises(ModelError, match=r"state\.pt: the training text differs"):
         other.resume()
+
+
+def test_a_checkpoint_that_counted_batches_is_refused(tmp_path: Path) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["state"]["batch"] = 1
+    torch.save(content, tmp_path / STATE)
+    with pytest.raises(ModelError, match="an earlier version, which counted batches"):
+        training_in(tmp_path, config()).resume()
 
 
 class Trap:
@@ -312,10 +322,10 @@ def test_it_ends_after_max_epochs(tmp_path: Path, epochs: int, accumulate: int) 
     settings = config(max_epochs=epochs, max_updates=1000, accumulate=accumulate)
     training = training_in(tmp_path, settings)
     state = training.run(quiet)
-    passes = [len(training.train.epoch(1, epoch)) for epoch in range(epochs)]
+    passes = [len(list(training.train.epoch(1, epoch))) for epoch in range(epochs)]
     # An update never reaches over the end of a pass.
     assert state.updates == sum(math.ceil(n / accumulate) for n in passes)
-    assert (state.epoch, state.batch) == (epochs, 0)
+    assert (state.epoch, state.examples) == (epochs, 0)
 
 
 def test_every_pass_feeds_every_example_once(
@@ -486,7 +496,7 @@ def test_a_guided_update_adds_both_losses(tmp_path: Path, direction: str) -> Non
     settings = config(max_updates=1, accumulate=1000, **options)
     found = first_gradients(tmp_path, settings, GUIDE)
     training = training_in(tmp_path, settings, dropout=0.0)
-    examples = np.arange(len(training.train.read))
+    examples = np.arange(len(training.train))
     batch = training.train.load(examples)
     loss, missed = guided_loss(
         training.network, batch, GUIDE.attention(examples), 0, settings.label_smoothing
@@ -555,7 +565,7 @@ def test_the_reported_loss_is_per_subword(
         training.network, training.train, "float32", torch.device("cpu")
     )
     assert sum(losses) / sum(subwords) == pytest.approx(expected, rel=1e-4)
-    assert sum(subwords) == training.train.written.sum()
+    assert sum(subwords) == training.train.written(np.arange(80)).sum()
 
 
 def test_a_fresh_state_is_unfinished() -> None:

@@ -1,6 +1,5 @@
 """aligner prior: align parallel text by the statistical prior alone."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -13,7 +12,7 @@ from aligner.cli.progress import PassProgress
 from aligner.errors import CorpusError
 
 if TYPE_CHECKING:
-    from aligner.prior.prior import SoftLinks
+    from aligner.prior.soft_links import SoftLinks
 
 
 def prior(
@@ -38,45 +37,44 @@ def prior(
     It is what guides `aligner train` by default: hidden Markov models of
     words and of their beginnings, one each way, trained to agree. Nothing is stored.
     """
-    from aligner.prior.prior import NO_LINKS, estimate
+    from aligner.prior.prior import estimate
     from aligner.text.bitext import read_bitext
+    from aligner.text.numbered import Numbering
     from aligner.text.words import split_words
 
     paths = output_paths(out, with_words=False)
     check_inputs_are_kept(paths, src, tgt)
-    pairs = [(split_words(s), split_words(t)) for s, t in read_bitext(src, tgt)]
-    usable = [
-        line
-        for line, sides in enumerate(pairs)
-        if all(0 < len(words) <= max_words for words in sides)
-    ]
-    if not usable:
+    numbering, usable = Numbering(), bytearray()
+    for sides in read_bitext(src, tgt):
+        pair = [split_words(side) for side in sides]
+        usable.append(all(0 < len(words) <= max_words for words in pair))
+        if usable[-1]:
+            numbering.add(*pair)
+    if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
     with PassProgress("prior") as progress:
-        _, found = estimate([pairs[line] for line in usable], progress)
-    links = [NO_LINKS] * len(pairs)
-    for line, of_pair in zip(usable, found, strict=True):
-        links[line] = of_pair
+        _, links = estimate(numbering.whole(), progress)
     with open_outputs(paths) as (file,):
-        _write(links, file, threshold, scores)
-    if len(usable) < len(pairs):
+        found = iter(links)
+        for is_usable in usable:
+            if is_usable:
+                _write(next(found), file, threshold, scores)
+            file.write("\n")
+    if not all(usable):
         say(
-            f"warning: {len(pairs) - len(usable)} pairs could not be aligned (an empty "
-            f"side, or more than {max_words} words): their lines are empty"
+            f"warning: {usable.count(0)} pairs could not be aligned (an empty side, or "
+            f"more than {max_words} words): their lines are empty"
         )
 
 
 def _write(
-    links: Sequence["SoftLinks"], file: TextIO, threshold: float, with_scores: bool
+    links: "SoftLinks", file: TextIO, threshold: float, with_scores: bool
 ) -> None:
     from aligner.links.formats import format_pharaoh
 
-    for src, tgt, probability in links:
-        likely = {
-            (i, j): p
-            for i, j, p in zip(
-                src.tolist(), tgt.tolist(), probability.tolist(), strict=True
-            )
-            if p > threshold
-        }
-        file.write(format_pharaoh(likely, likely if with_scores else None) + "\n")
+    likely = {
+        (i, j): p
+        for i, j, p in zip(*(part.tolist() for part in links), strict=True)
+        if p > threshold
+    }
+    file.write(format_pharaoh(likely, likely if with_scores else None))

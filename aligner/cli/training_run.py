@@ -15,12 +15,11 @@ from aligner.cli.progress import TrainingProgress, clock
 from aligner.cli.training_text import (
     TrainingFiles,
     TrainingText,
-    WordPair,
     guide_links,
     read_text,
 )
 from aligner.errors import ConfigError, CorpusError
-from aligner.extraction.aligner import Aligner, trained_direction
+from aligner.extraction.aligner import Aligner, WordPair, trained_direction
 from aligner.extraction.forced_decoding import Reading, Segmented
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.selection import (
@@ -31,7 +30,7 @@ from aligner.extraction.selection import (
     choose_threshold,
 )
 from aligner.extraction.self_training import find_links
-from aligner.nmt.batching import Batches, EncodedBitext
+from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import (
     CONFIG,
     META,
@@ -50,8 +49,11 @@ from aligner.nmt.training import Renewal, Training
 from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
-from aligner.prior.prior import SoftLinks
+from aligner.prior.soft_links import TextLinks
 from aligner.prior.storage import load_prior, save_prior
+from aligner.text.encoded import EncodedBitext
+from aligner.text.mapped import BLOCK, mapped_zeros, places_of_false, taken
+from aligner.text.numbered import NumberedBitext
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 
@@ -70,27 +72,8 @@ def train_model(
     resume: bool = False,
 ) -> TranslationModel:
     """Train a model into the directory `out`; return it with its best weights."""
-    text = read_text(files, config)
-    links, prior = guide_links(files, text, lowercase=config.subwords.lowercase)
-    for folder in (out, out / STATE.parent):
-        clear_leftovers(folder)
-    if resume:
-        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
-    else:
-        subwords = _learn_subwords(text.train, config)
-        _start_directory(out, config, subwords, files)
-    if prior is not None:
-        save_prior(out / PRIOR, prior)
-        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
-    torch.manual_seed(config.training.seed)
-    network = Transformer(config.transformer, subwords.vocab_size).to(device)
-    model = TranslationModel(config, subwords, network, {}, prior)
-    training, valid = _prepare(model, text, links, out)
-    if resume and (out / STATE).is_file():
-        training.resume()
-        say(f"resuming at step {training.state.updates}")
-    elif resume:
-        say("no checkpoint yet: training starts from the beginning")
+    model, training, valid = _begin(files, config, out, device, resume=resume)
+    network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
     with stopping_gently() as is_to_stop, TrainingProgress(out) as progress:
@@ -110,26 +93,62 @@ def train_model(
     return _finish(model, valid, state, files, training.train.bitext, out)
 
 
+def _begin(
+    files: TrainingFiles, config: Config, out: Path, device: str, *, resume: bool
+) -> tuple[TranslationModel, Training, list[WordPair]]:
+    """Return a model, its training, and validation pairs; what was words is let go."""
+    folder = _existing(out)
+    text = read_text(files, config, folder)
+    links, prior = guide_links(
+        files, text, lowercase=config.subwords.lowercase, folder=folder
+    )
+    for place in (out, out / STATE.parent):
+        clear_leftovers(place)
+    if resume:
+        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
+    else:
+        subwords = _learn_subwords(text.train, config)
+        _start_directory(out, config, subwords, files)
+    if prior is not None:
+        save_prior(out / PRIOR, prior)
+        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
+    torch.manual_seed(config.training.seed)
+    network = Transformer(config.transformer, subwords.vocab_size).to(device)
+    model = TranslationModel(config, subwords, network, {}, prior)
+    training, valid = _prepare(model, text, links, out)
+    if resume and (out / STATE).is_file():
+        training.resume()
+        say(f"resuming at step {training.state.updates}")
+    elif resume:
+        say("no checkpoint yet: training starts from the beginning")
+    return model, training, valid
+
+
+def _existing(out: Path) -> Path:
+    """Return the folder on whose disk the model will lie: itself, if it is there."""
+    return next(place for place in (out, *out.absolute().parents) if place.is_dir())
+
+
 def _prepare(
-    model: TranslationModel,
-    text: TrainingText,
-    links: Sequence[SoftLinks] | None,
-    out: Path,
+    model: TranslationModel, text: TrainingText, links: TextLinks | None, out: Path
 ) -> tuple[Training, list[WordPair]]:
     """Prepare the training of a fresh network: its data, its guide, its start.
 
-    Returns it with the validation pairs that fit into a batch.
+    Returns it with validation pairs that fit into a batch.
     """
     config, subwords = model.config, model.subwords
-    train, fitting = _encode(text.train, subwords, config)
-    valid, fitting_valid = _encode(text.valid, subwords, config)
+    train, fitting = _encode(text.train, subwords, config, out)
+    valid, fitting_valid = _encode(text.valid, subwords, config, out)
+    pairs, lines = text.train, text.lines
+    if len(fitting) < len(pairs):
+        pairs, lines = pairs.select(fitting, out), taken(lines, fitting, out)
+        links = links and links.select(fitting, out)
     guide = renewal = None
     if links is not None:
-        pairs = [text.train[i] for i in fitting]
-        guide = Guide.of(pairs, [links[i] for i in fitting], subwords)
+        guide = Guide.of(pairs, links, subwords, out)
         start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
         if config.training.rounds > 1:
-            renewal = _renewal(model, guide, pairs)
+            renewal = _renewal(model, guide, pairs, out)
     training = Training(
         model.network,
         Batches(train, config.training.direction, config.training.batch_tokens),
@@ -138,13 +157,15 @@ def _prepare(
         out,
         guide,
         renewal,
-        [text.lines[i] for i in fitting],
+        lines,
     )
-    return training, [text.valid[i] for i in fitting_valid]
+    return training, [
+        text.valid[i] for i in fitting_valid[: max(CHOICE_PAIRS, BLEU_PAIRS)]
+    ]
 
 
 def _renewal(
-    model: TranslationModel, guide: Guide, pairs: Sequence[WordPair]
+    model: TranslationModel, guide: Guide, pairs: NumberedBitext, out: Path
 ) -> Renewal:
     """Return what finds, in the training text, the links that guide the next round."""
     config = model.config.training
@@ -157,7 +178,7 @@ def _renewal(
         say(f"next round: aligning {len(pairs)} pairs to be guided by")
         device = next(model.network.parameters()).device
         with computing(config.precision, device):
-            links, agreed = find_links(aligner, pairs)
+            links, agreed = find_links(aligner, pairs, out)
         seconds = time.monotonic() - started
         say(f"aligned in {clock(seconds)}; the directions agree by {agreed:.3f}")
         return guide.with_links(links), agreed
@@ -165,11 +186,11 @@ def _renewal(
     return renew
 
 
-def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
+def _learn_subwords(train: NumberedBitext, config: Config) -> Subwords:
     started = time.monotonic()
-    subwords = Subwords.train(
-        (src for src, _ in train),
-        (tgt for _, tgt in train),
+    subwords = Subwords.from_counts(
+        train.src.counts(),
+        train.tgt.counts(),
         vocab_size=config.subwords.vocab_size,
         algorithm=config.subwords.algorithm,
         joint=config.subwords.joint,
@@ -181,20 +202,25 @@ def _learn_subwords(train: Sequence[WordPair], config: Config) -> Subwords:
 
 
 def _encode(
-    pairs: Sequence[WordPair], subwords: Subwords, config: Config
+    text: NumberedBitext, subwords: Subwords, config: Config, out: Path
 ) -> tuple[EncodedBitext, NDArray[np.int64]]:
     """Return the pairs that a batch can hold, encoded, and which ones they are."""
-    encoded = EncodedBitext.encode(pairs, subwords)
-    longer = np.maximum(encoded.src.lengths(), encoded.tgt.lengths()) + 1
-    fitting = np.flatnonzero(longer <= config.training.batch_tokens)
+    encoded = encode(text, subwords, out)
+    too_long = mapped_zeros(len(encoded), np.bool_, out)
+    for side in (encoded.src, encoded.tgt):
+        for first in range(0, len(side), BLOCK):
+            lengths = side.part(first, first + BLOCK).lengths()
+            too_long[first : first + BLOCK] |= lengths >= config.training.batch_tokens
+    fitting = places_of_false(too_long, out)
     if len(fitting) < len(encoded):
         say(
             f"left out: {len(encoded) - len(fitting)} pairs with more subwords than "
             f"batch_tokens = {config.training.batch_tokens}"
         )
+        encoded = encoded.select(fitting, out)
     if not len(fitting):
         raise CorpusError("no sentence pair fits into a batch")
-    return encoded.select(fitting), fitting
+    return encoded, fitting
 
 
 def _start_directory(

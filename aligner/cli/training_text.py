@@ -1,24 +1,36 @@
 """The text that a model is trained on, and the alignments that guide it."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aligner.cli.console import say
 from aligner.cli.progress import PassProgress
 from aligner.errors import ConfigError, CorpusError, LinkFormatError, ModelError
-from aligner.links.formats import read_pharaoh
+from aligner.links.formats import parse_pharaoh
 from aligner.nmt.checkpoint import CONFIG, META, read_meta
 from aligner.nmt.config import Config, FilterConfig, read_config
 from aligner.nmt.training_state import STATE
-from aligner.prior.prior import Prior, SoftLinks, estimate
-from aligner.text.bitext import read_bitext
-from aligner.text.filters import FilterCounts, Filters, Words, filter_pairs
-from aligner.text.words import lowered, word_tokenizers
+from aligner.prior.prior import Prior, estimate
+from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.text.bitext import read_bitext, read_lines
+from aligner.text.duplicates import PairHashes
+from aligner.text.filters import FilterCounts, Filters, filter_pairs
+from aligner.text.mapped import (
+    GrowingArray,
+    mapped_range,
+    mapped_zeros,
+    places_of_false,
+    taken,
+)
+from aligner.text.numbered import NumberedBitext, Numbering
+from aligner.text.words import word_tokenizers
 
-WordPair = tuple[Words, Words]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -85,70 +97,121 @@ class TrainingText:
         total_lines: the lines of the training text before filtering.
     """
 
-    train: list[WordPair]
-    valid: list[WordPair]
-    lines: list[int]
+    train: NumberedBitext
+    valid: NumberedBitext
+    lines: Ints
     total_lines: int
 
 
-def read_text(files: TrainingFiles, config: Config) -> TrainingText:
+def read_text(
+    files: TrainingFiles, config: Config, folder: Path | None = None
+) -> TrainingText:
     """Read and filter the training text; hold out validation pairs if none are given.
+
+    The files are read once, onto the disk of a folder, by default the system's own.
 
     Raises:
         CorpusError: there is too little text.
     """
-    train, lines, total = _read_pairs(files, files.src, files.tgt, config.filters)
+    read = _read_pairs(files, files.src, files.tgt, config.filters, folder)
     if files.valid_src is not None:
-        valid, _, _ = _read_pairs(
-            files, files.valid_src, files.valid_tgt, config.filters
+        valid = _read_pairs(
+            files, files.valid_src, files.valid_tgt, config.filters, folder
         )
-        if not valid:
+        if not len(valid.kept):
             raise CorpusError(f"{files.valid_src}: no usable sentence pairs")
-        return TrainingText(train, valid, lines, total)
-    if len(train) < 2:
+        return read.without(np.empty(0, np.int64), valid.pairs(valid.kept))
+    usable = len(read.kept)
+    if usable < 2:
         raise CorpusError(
-            f"{files.src}: expected at least 2 usable sentence pairs, got {len(train)}"
+            f"{files.src}: expected at least 2 usable sentence pairs, got {usable}"
         )
-    random = np.random.default_rng(config.training.seed)
-    order = random.permutation(len(train))
-    held_out = min(config.training.valid_pairs, max(1, len(train) // 20))
-    chosen = set(order[:held_out].tolist())
+    order = mapped_range(usable, folder)
+    np.random.default_rng(config.training.seed).shuffle(order)
+    held_out = min(config.training.valid_pairs, max(1, usable // 20))
     say(f"validation: {held_out} pairs held out")
-    kept = [i for i in range(len(train)) if i not in chosen]
-    return TrainingText(
-        train=[train[i] for i in kept],
-        valid=[train[i] for i in sorted(chosen)],
-        lines=[lines[i] for i in kept],
-        total_lines=total,
-    )
+    chosen = read.kept[np.sort(order[:held_out])]
+    return read.without(chosen, read.pairs(chosen))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a text.
+
+    Attributes:
+        text: the pairs that pass the filters, repeated ones too.
+        lines: the line of each.
+        repeated: whether each is equal to an earlier one that is not to be repeated.
+        kept: the places of those that are not.
+        total_lines: the number of lines.
+        folder: on whose disk the text lies.
+    """
+
+    text: NumberedBitext
+    lines: Ints
+    repeated: NDArray[np.bool_]
+    kept: Ints
+    total_lines: int
+    folder: Path | None
+
+    def pairs(self, places: Ints) -> NumberedBitext:
+        return self.text.select(places, self.folder)
+
+    def without(self, held_out: Ints, valid: NumberedBitext) -> TrainingText:
+        """Return a training text from the pairs that are left."""
+        self.repeated[held_out] = True
+        left = places_of_false(self.repeated, self.folder)
+        lines = taken(self.lines, left, self.folder)
+        return TrainingText(self.pairs(left), valid, lines, self.total_lines)
 
 
 def _read_pairs(
-    files: TrainingFiles, src: str, tgt: str | None, limits: FilterConfig
-) -> tuple[list[WordPair], list[int], int]:
-    """Return the pairs that pass the filters, their lines, and the number of lines."""
+    files: TrainingFiles,
+    src: str,
+    tgt: str | None,
+    limits: FilterConfig,
+    folder: Path | None,
+) -> _Read:
+    """Read a text in one pass; say what is left out."""
     src_words, tgt_words = word_tokenizers(files.tokenize)
-    filters = Filters(limits.max_words, limits.max_ratio, limits.drop_duplicates)
+    filters = Filters(limits.max_words, limits.max_ratio)
     counts = FilterCounts()
     pairs = ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
-    kept, lines = [], []
+    numbering, hashes = Numbering(folder), PairHashes(folder)
+    lines = GrowingArray(np.int64, folder)
     for line, src_side, tgt_side in filter_pairs(pairs, filters, counts):
-        kept.append((src_side, tgt_side))
-        lines.append(line)
+        numbering.add(src_side, tgt_side)
+        lines.append(np.array([line]))
+        if limits.drop_duplicates:
+            hashes.add(src_side, tgt_side)
+    repeated = (
+        hashes.repeated()
+        if limits.drop_duplicates
+        else mapped_zeros(counts.kept, np.bool_, folder)
+    )
+    kept = places_of_false(repeated, folder)
+    counts.duplicate = counts.kept - len(kept)
+    counts.kept = len(kept)
     say(
         f"{src}: {counts.kept} pairs kept; left out: {counts.empty} with an empty "
         f"side, {counts.too_long} too long, {counts.ratio} of unlike length, "
         f"{counts.duplicate} repeated"
     )
-    return kept, lines, counts.kept + counts.dropped
+    total = counts.kept + counts.dropped
+    return _Read(numbering.whole(), lines.whole(), repeated, kept, total, folder)
 
 
 def guide_links(
-    files: TrainingFiles, text: TrainingText, *, lowercase: bool = False
-) -> tuple[list[SoftLinks] | None, Prior | None]:
+    files: TrainingFiles,
+    text: TrainingText,
+    *,
+    lowercase: bool = False,
+    folder: Path | None = None,
+) -> tuple[TextLinks | None, Prior | None]:
     """Return the links that guide the training, for each pair to train on.
 
-    And the prior that they come from, if they come from one.
+    And the prior that they come from, if they come from one. The links lie on the disk
+    of a folder, by default the system's own.
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
@@ -157,36 +220,40 @@ def guide_links(
     if files.guide == "none":
         return None, None
     if files.guide != "auto":
-        return _read_guide(files.guide, text), None
-    pairs: list[WordPair] = text.train
-    if lowercase:
-        pairs = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+        return TextLinks.gather(_read_guide(files.guide, text), folder), None
+    train = text.train.renamed(str.lower) if lowercase else text.train
     with PassProgress("prior") as progress:
-        prior, links = estimate(pairs, progress)
+        prior, links = estimate(train, progress, folder)
     return links, prior
 
 
-def _read_guide(path: str, text: TrainingText) -> list[SoftLinks]:
+def _read_guide(path: str, text: TrainingText) -> Iterator[SoftLinks]:
     """Read Pharaoh lines, and check them line by line against the training text."""
     if not Path(path).is_file():
         raise ConfigError(f"--guide {path}: expected auto, none, or an existing file")
-    alignments = read_pharaoh(path)
-    if len(alignments) != text.total_lines:
+    total = sum(1 for _ in read_lines(path))
+    if total != text.total_lines:
         raise LinkFormatError(
             f"{path}: expected {text.total_lines} lines, as many as the training text "
-            f"has, got {len(alignments)}"
+            f"has, got {total}"
         )
-    guide = []
-    for line, (src, tgt) in zip(text.lines, text.train, strict=True):
-        links = sorted(alignments[line])
+    place = 0  # of the next pair to train on
+    for line, content in enumerate(read_lines(path)):
+        try:
+            links = sorted(parse_pharaoh(content))
+        except LinkFormatError as error:
+            raise LinkFormatError(f"{path}, line {line + 1}: {error}") from None
+        if place == len(text.lines) or text.lines[place] != line:
+            continue
+        src, tgt = (
+            len(side.numbers[place]) for side in (text.train.src, text.train.tgt)
+        )
         for i, j in links:
-            if i >= len(src) or j >= len(tgt):
+            if i >= src or j >= tgt:
                 raise LinkFormatError(
-                    f"{path}, line {line + 1}: expected links within {len(src)} and "
-                    f"{len(tgt)} words, got {i}-{j}"
+                    f"{path}, line {line + 1}: expected links within {src} and "
+                    f"{tgt} words, got {i}-{j}"
                 )
         places = np.array(links, np.int32).reshape(-1, 2)
-        guide.append(
-            SoftLinks(places[:, 0], places[:, 1], np.ones(len(links), np.float32))
-        )
-    return guide
+        yield SoftLinks(places[:, 0], places[:, 1], np.ones(len(links), np.float32))
+        place += 1

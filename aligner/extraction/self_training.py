@@ -5,7 +5,9 @@ better than what guided the attention so far, and guide it further (SHIFT-AET, C
 al. 2020, trains on a model's own links likewise).
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -14,28 +16,40 @@ from aligner.extraction.link_rule import PairScores
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import Alignment
 from aligner.links.matching import forward_links, reverse_links, row_shares
-from aligner.prior.prior import LEAST_PROBABILITY, SoftLinks
+from aligner.prior.soft_links import (
+    LEAST_PROBABILITY,
+    GrowingLinks,
+    SoftLinks,
+    TextLinks,
+)
 
 
 def find_links(
-    aligner: Aligner, pairs: Sequence[WordPair]
-) -> tuple[list[SoftLinks], float]:
+    aligner: Aligner, pairs: Iterable[WordPair], folder: Path | None = None
+) -> tuple[TextLinks, float]:
     """Return the likely links of sentence pairs, and how far the directions agree.
 
     Both directions' shares are joined by their geometric mean, as the prior's are. No
-    pair may have a `problem`, and the aligner must know both directions.
+    pair may have a `problem`, and the aligner must know both directions. The links lie
+    on the disk of a folder, by default the system's own.
     """
-    links: list[SoftLinks] = []
-    forward: list[Alignment] = []
-    reverse: list[Alignment] = []
+    links = GrowingLinks(folder)
+    one, other = itertools.tee(_directions(aligner, pairs, links))
+    agreed = agreement((choice[0] for choice in one), (choice[1] for choice in other))
+    return links.whole(), agreed
+
+
+def _directions(
+    aligner: Aligner, pairs: Iterable[WordPair], links: GrowingLinks
+) -> Iterator[tuple[Alignment, Alignment]]:
+    """Yield what either direction chooses, and add the likely links on the way."""
     for chunk in chunks(pairs):
         for scores in aligner.word_scores(chunk):
             if scores.forward is None or scores.reverse is None:
                 raise ValueError("expected the scores of both directions")
-            links.append(_soft_links(scores))
-            forward.append(forward_links(scores.forward))
-            reverse.append(reverse_links(scores.reverse))
-    return links, agreement(forward, reverse)
+            found = _soft_links(scores)
+            links.append(np.array([len(found.src)]), found)
+            yield forward_links(scores.forward), reverse_links(scores.reverse)
 
 
 def _soft_links(scores: PairScores) -> SoftLinks:

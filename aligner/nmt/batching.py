@@ -1,8 +1,7 @@
-"""Encoded parallel text in flat arrays, and batches of like length from it."""
+"""Batches of sentence pairs of like length, from text in flat arrays."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,80 +10,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aligner.nmt.transformer import PAD
+from aligner.text.encoded import EncodedBitext, EncodedText, Ids
+from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Subwords
 
-Ids = NDArray[np.int32]
+Examples = NDArray[np.int64]
+
+SECTION_EXAMPLES = 1 << 18  # that are sorted by length together
+BLOCK_PAIRS = 1 << 12  # that stay together, so that text on disk is read in order
 
 
-@dataclass(frozen=True)
-class EncodedText:
-    """Sentences as subword ids, end to end in one array.
-
-    Attributes:
-        ids: the subwords of all sentences.
-        ends: for each sentence, where its subwords end in `ids`; 0 comes first.
-    """
-
-    ids: Ids
-    ends: NDArray[np.int64]
-
-    @classmethod
-    def gather(cls, sentences: Iterable[Ids]) -> "EncodedText":
-        """Lay sentences, each an array of ids, end to end."""
-        chunks = list(sentences)
-        ends = np.cumsum([0, *map(len, chunks)], dtype=np.int64)
-        ids = np.concatenate(chunks) if chunks else np.empty(0, np.int32)
-        return cls(ids.astype(np.int32, copy=False), ends)
-
-    def __len__(self) -> int:
-        """Return the number of sentences."""
-        return len(self.ends) - 1
-
-    def __getitem__(self, index: int) -> Ids:
-        """Return the subwords of one sentence."""
-        return self.ids[self.ends[index] : self.ends[index + 1]]
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Return the number of subwords of every sentence."""
-        return np.diff(self.ends)
-
-    def select(self, indices: NDArray[np.int64]) -> "EncodedText":
-        """Return the sentences at some indices, in that order."""
-        return EncodedText.gather(self[int(index)] for index in indices)
-
-
-@dataclass(frozen=True)
-class EncodedBitext:
-    """Parallel text as subword ids: sentence i of `src` corresponds to i of `tgt`."""
-
-    src: EncodedText
-    tgt: EncodedText
-
-    @classmethod
-    def encode(
-        cls, pairs: Sequence[tuple[Sequence[str], Sequence[str]]], subwords: Subwords
-    ) -> "EncodedBitext":
-        """Cut the words of sentence pairs into subwords."""
-        return cls(
-            EncodedText.gather(subwords.encode(src, "src")[0] for src, _ in pairs),
-            EncodedText.gather(subwords.encode(tgt, "tgt")[0] for _, tgt in pairs),
-        )
-
-    def __len__(self) -> int:
-        """Return the number of sentence pairs."""
-        return len(self.src)
-
-    def select(self, indices: NDArray[np.int64]) -> "EncodedBitext":
-        """Return the pairs at some indices, in that order."""
-        return EncodedBitext(self.src.select(indices), self.tgt.select(indices))
-
-    def digest(self) -> str:
-        """Return a SHA-256 of the content, to tell whether two texts are the same."""
-        digest = hashlib.sha256()
-        for text in (self.src, self.tgt):
-            digest.update(text.ends.tobytes())
-            digest.update(text.ids.tobytes())
-        return digest.hexdigest()
+def encode(
+    text: NumberedBitext, subwords: Subwords, folder: Path | None = None
+) -> EncodedBitext:
+    """Cut the words of sentence pairs into subwords, on disk."""
+    src, tgt = text.src, text.tgt
+    return EncodedBitext(
+        src.numbers.spelt(subwords.table(src.words, "src"), folder),
+        tgt.numbers.spelt(subwords.table(tgt.words, "tgt"), folder),
+    )
 
 
 class Batch(NamedTuple):
@@ -110,17 +54,20 @@ Example = tuple[Ids, Ids, int]  # source, target, first decoder input
 
 def pad(examples: Sequence[Example]) -> Batch:
     """Pad examples, adding EOS to both sides and the tag before the decoder input."""
-    rows = len(examples)
-    src = np.full((rows, max(len(s) for s, _, _ in examples) + 1), PAD, np.int64)
-    tgt = np.full((rows, max(len(t) for _, t, _ in examples) + 1), PAD, np.int64)
-    predicted = tgt.copy()
-    for row, (source, target, tag) in enumerate(examples):
-        src[row, : len(source)] = source
-        src[row, len(source)] = EOS
-        tgt[row, 0] = tag
-        tgt[row, 1 : len(target) + 1] = target
-        predicted[row, : len(target)] = target
-        predicted[row, len(target)] = EOS
+    sources, targets, tags = zip(*examples, strict=True)
+    rows = np.arange(len(examples))
+    read, written = EncodedText.gather(sources), EncodedText.gather(targets)
+    return _framed(read.padded(rows, PAD), written.padded(rows, PAD), np.array(tags))
+
+
+def _framed(read: Examples, written: Examples, tags: Examples) -> Batch:
+    """Return a batch from ids that are padded, (B, S - 1) and (B, T - 1)."""
+    src, predicted = (
+        np.pad(ids, ((0, 0), (0, 1)), constant_values=PAD) for ids in (read, written)
+    )
+    for ids in (src, predicted):
+        ids[np.arange(len(ids)), (ids != PAD).sum(axis=1)] = EOS
+    tgt = np.concatenate([tags[:, None], written], axis=1)
     return Batch(*map(torch.from_numpy, (src, tgt, predicted)))
 
 
@@ -138,46 +85,126 @@ class Batches:
         self.bitext = bitext
         self.both = direction == "both"
         self.batch_tokens = batch_tokens
-        src, tgt = bitext.src.lengths() + 1, bitext.tgt.lengths() + 1
-        # Example i < N reads src and writes tgt; example N + i the other way round.
-        self.read = np.concatenate([src, tgt]) if self.both else src
-        self.written = np.concatenate([tgt, src]) if self.both else tgt
 
-    def epoch(self, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the examples of each batch of one epoch, in training order."""
-        random = np.random.default_rng([seed, epoch])
-        noise = random.random(len(self.read))
-        order = np.lexsort((noise, self.read, self.written))
-        batches = self._cut(order)
-        return [batches[i] for i in random.permutation(len(batches))]
+    def __len__(self) -> int:
+        """Return the number of examples.
+
+        Example i < N reads src and writes tgt; example N + i the other way round.
+        """
+        return len(self.bitext) * (2 if self.both else 1)
+
+    def read(self, examples: Examples) -> Examples:
+        """Return how many subwords the encoder reads of each, with EOS."""
+        return self._lengths(examples, self.bitext.src, self.bitext.tgt)
+
+    def written(self, examples: Examples) -> Examples:
+        """Return how many subwords the decoder predicts of each, with EOS."""
+        return self._lengths(examples, self.bitext.tgt, self.bitext.src)
+
+    def _lengths(
+        self, examples: Examples, there: EncodedText, back: EncodedText
+    ) -> Examples:
+        forward, pairs = self._pairs(examples)
+        lengths = there.lengths(pairs)
+        lengths[~forward] = back.lengths(pairs[~forward])
+        return lengths + 1
+
+    def _pairs(self, examples: Examples) -> tuple[NDArray[np.bool_], Examples]:
+        """Return which examples go forward, and the pair of each."""
+        return examples < len(self.bitext), examples % len(self.bitext)
+
+    def epoch(self, seed: int, epoch: int, done: int = 0) -> Iterator[Examples]:
+        """Yield the examples of each batch of one epoch, in training order.
+
+        Of a large text, blocks of pairs are drawn at random for one section after the
+        other, and batches are put together within each: memory does not grow with
+        the text.
+
+        Args:
+            seed: decides the order.
+            epoch: likewise.
+            done: the batches to leave out, those of so many examples.
+        """
+        for number, examples in enumerate(self._sections(seed, epoch)):
+            if done >= len(examples):
+                done -= len(examples)
+                continue
+            # numpy fills seeds up with zeros: the first section's is [seed, epoch].
+            random = np.random.default_rng([seed, epoch, number])
+            noise = random.random(len(examples))
+            read, written = self.read(examples), self.written(examples)
+            batches = self._cut(examples[np.lexsort((noise, read, written))])
+            for i in random.permutation(len(batches)):
+                if done <= 0:
+                    yield batches[i]
+                done -= len(batches[i])
+
+    def _sections(self, seed: int, epoch: int) -> Iterator[Examples]:
+        """Yield the examples that are sorted together."""
+        pairs, ways = len(self.bitext), 2 if self.both else 1
+        at_once = SECTION_EXAMPLES // ways
+        if pairs <= at_once:
+            yield np.arange(len(self))
+            return
+        firsts = np.arange(0, pairs, BLOCK_PAIRS)
+        sections = -(-len(firsts) * BLOCK_PAIRS // at_once)
+        np.random.default_rng([seed, epoch, sections]).shuffle(firsts)
+        for some in np.array_split(firsts, sections):
+            chosen = (some[:, None] + np.arange(BLOCK_PAIRS)).ravel()
+            chosen = chosen[chosen < pairs]
+            yield np.concatenate([chosen + way * pairs for way in range(ways)])
 
     def in_order(self) -> Iterator[Batch]:
         """Yield all examples once, sorted by length, for validation."""
-        for examples in self._cut(np.lexsort((self.read, self.written))):
-            yield self.load(examples)
+        examples = np.arange(len(self))
+        order = np.lexsort((self.read(examples), self.written(examples)))
+        for batch in self._cut(order):
+            yield self.load(batch)
 
-    def load(self, examples: NDArray[np.int64]) -> Batch:
+    def load(self, examples: Examples) -> Batch:
         """Return the padded batch of some examples."""
-        return pad([self._example(int(example)) for example in examples])
-
-    def _example(self, example: int) -> Example:
-        pairs = len(self.bitext)
+        forward, pairs = self._pairs(examples)
         src, tgt = self.bitext.src, self.bitext.tgt
-        if not self.both:
-            return src[example], tgt[example], BOS
-        if example < pairs:
-            return src[example], tgt[example], TO_TGT
-        return tgt[example - pairs], src[example - pairs], TO_SRC
+        tags = (
+            np.where(forward, TO_TGT, TO_SRC)
+            if self.both
+            else np.full(len(forward), BOS)
+        )
+        return _framed(
+            padded_either(forward, pairs, src, tgt, PAD),
+            padded_either(forward, pairs, tgt, src, PAD),
+            tags,
+        )
 
-    def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _cut(self, order: Examples) -> list[Examples]:
         """Cut sorted examples where the next would exceed the token budget."""
-        longer = np.maximum(self.read, self.written)[order]
-        cuts, first, longest = [], 0, 0
-        for position, length in enumerate(longer.tolist()):
-            longest = max(longest, length)
-            if longest * (position + 1 - first) > self.batch_tokens and (
-                position > first
-            ):
-                cuts.append(position)
-                first, longest = position, length
-        return np.split(order, cuts)
+        longer = np.maximum(self.read(order), self.written(order))
+        batches: list[Examples] = []
+        first = 0
+        while first < len(order):
+            most = self.batch_tokens // longer[first] + 1
+            longest = np.maximum.accumulate(longer[first : first + most])
+            sizes = longest * np.arange(1, len(longest) + 1)
+            size = max(1, int(np.count_nonzero(sizes <= self.batch_tokens)))
+            batches.append(order[first : first + size])
+            first += size
+        return batches
+
+
+def padded_either(
+    forward: NDArray[np.bool_],
+    pairs: Examples,
+    there: EncodedText,
+    back: EncodedText,
+    filler: int,
+) -> Examples:
+    """Return sentences, (B, longest): of one text if forward, else of the other."""
+    parts = [
+        (rows, text.padded(pairs[rows], filler))
+        for rows, text in ((forward, there), (~forward, back))
+    ]
+    longest = max(part.shape[1] for _, part in parts)
+    padded = np.full((len(pairs), longest), filler, np.int64)
+    for rows, part in parts:
+        padded[rows, : part.shape[1]] = part
+    return padded

@@ -7,22 +7,34 @@ that sees the whole target. A word without links is guided to EOS, which stands 
 NULL.
 """
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from aligner.errors import ModelError
-from aligner.nmt.batching import EncodedText
-from aligner.prior.prior import SoftLinks
+from aligner.nmt.batching import padded_either
+from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.text.encoded import EncodedText
+from aligner.text.mapped import BLOCK, GrowingArray, blocks
+from aligner.text.numbered import NumberedBitext
 from aligner.text.output import replacing
 from aligner.text.subwords import Subwords
+
+Ints = NDArray[np.int64]
+
+PARTS = {
+    "ends": ("I64", np.int64),
+    "src": ("I32", np.int32),
+    "tgt": ("I32", np.int32),
+    "probability": ("F32", np.float32),
+}
 
 
 @dataclass(frozen=True)
@@ -37,97 +49,103 @@ class Guide:
 
     src_words: EncodedText
     tgt_words: EncodedText
-    links: Sequence[SoftLinks]
+    links: TextLinks
 
     @classmethod
     def of(
         cls,
-        pairs: Sequence[tuple[Sequence[str], Sequence[str]]],
-        links: Sequence[SoftLinks],
+        text: NumberedBitext,
+        links: TextLinks,
         subwords: Subwords,
+        folder: Path | None = None,
     ) -> "Guide":
         """Prepare the links of sentence pairs for the subwords that they have."""
+        src, tgt = text.src, text.tgt
         return cls(
-            EncodedText.gather(subwords.encode(src, "src")[1] for src, _ in pairs),
-            EncodedText.gather(subwords.encode(tgt, "tgt")[1] for _, tgt in pairs),
+            src.numbers.places(subwords.table(src.words, "src"), folder),
+            tgt.numbers.places(subwords.table(tgt.words, "tgt"), folder),
             links,
         )
 
-    def with_links(self, links: Sequence[SoftLinks]) -> "Guide":
+    def with_links(self, links: TextLinks) -> "Guide":
         """Return a guide with other links for the same text."""
         return replace(self, links=links)
 
     def save(self, path: Path) -> None:
-        """Write the links to a file, whole or not at all."""
-        arrays = {
-            "ends": np.cumsum([len(one.src) for one in self.links], dtype=np.int64),
-            "src": np.concatenate([one.src for one in self.links]),
-            "tgt": np.concatenate([one.tgt for one in self.links]),
-            "probability": np.concatenate([one.probability for one in self.links]),
-        }
-        with replacing(path) as beside:
-            beside.write_bytes(save(arrays))
+        """Write the links to a file, whole or not at all, as safetensors."""
+        arrays: list[NDArray[Any]] = [self.links.ends[1:], *self.links.links]
+        header, end = {}, 0
+        for (name, (dtype, _)), values in zip(PARTS.items(), arrays, strict=True):
+            offsets = [end, end := end + values.nbytes]
+            header[name] = {
+                "dtype": dtype,
+                "shape": values.shape,
+                "data_offsets": offsets,
+            }
+        # By hand: the library would hold the whole file in memory.
+        described = json.dumps(header).encode()
+        described += b" " * (-len(described) % 8)
+        with replacing(path) as beside, beside.open("wb") as file:
+            file.write(len(described).to_bytes(8, "little") + described)
+            for values in arrays:
+                for block in blocks(values):
+                    file.write(block.tobytes())
 
-    def load(self, path: Path) -> "Guide":
+    def load(self, path: Path, folder: Path | None = None) -> "Guide":
         """Return a guide with the links that `save` wrote for the same text.
 
         Raises:
             ModelError: the file is damaged, or has links for another number of pairs.
         """
         try:
-            arrays = load_file(path)
-            ends = arrays["ends"][:-1]
-            parts = [
-                np.split(arrays[part], ends) for part in ("src", "tgt", "probability")
-            ]
-        except (OSError, SafetensorError, KeyError) as error:
+            with safe_open(path, "numpy") as file:
+                pairs = file.get_slice("ends").get_shape()[0]
+                ends, *parts = (_read(file, name, folder) for name in PARTS)
+        except (OSError, SafetensorError) as error:
             raise ModelError(f"{path}: damaged guide: {error}") from error
-        if len(parts[0]) != len(self.links):
+        if pairs != len(self.links):
             raise ModelError(
-                f"{path}: expected links for {len(self.links)} pairs, "
-                f"got {len(parts[0])}"
+                f"{path}: expected links for {len(self.links)} pairs, got {pairs}"
             )
-        return self.with_links(list(map(SoftLinks, *parts)))
+        return self.with_links(TextLinks(ends, SoftLinks(*parts)))
 
-    def attention(self, examples: NDArray[np.int64]) -> Tensor:
+    def attention(self, examples: Ints) -> Tensor:
         """Return where each target subword should look, (B, T - 1, S), float32.
 
         Examples are numbered as in `Batches`. Each row sums to 1, the part that no
         link takes going to EOS; rows of padding are 0.
         """
-        src_words, tgt_words, links = [], [], []
-        for example in examples.tolist():
-            forward = example < len(self.links)
-            pair = example if forward else example - len(self.links)
-            sides = [self.src_words[pair], self.tgt_words[pair]]
-            src, tgt, probability = self.links[pair]
-            src_words.append(sides[0 if forward else 1])
-            tgt_words.append(sides[1 if forward else 0])
-            links.append(
-                (src, tgt, probability) if forward else (tgt, src, probability)
-            )
-        return _spread(_padded(src_words), _padded(tgt_words), links)
+        forward, pairs = examples < len(self.links), examples % len(self.links)
+        row = np.repeat(np.arange(len(pairs)), self.links.counts(pairs))
+        src, tgt, probability = self.links.flat(pairs)
+        there = forward[row]
+        return _spread(
+            padded_either(forward, pairs, self.src_words, self.tgt_words, -1),
+            padded_either(forward, pairs, self.tgt_words, self.src_words, -1),
+            row,
+            SoftLinks(
+                np.where(there, src, tgt), np.where(there, tgt, src), probability
+            ),
+        )
 
 
-def _padded(words: list[NDArray[np.int32]]) -> NDArray[np.int64]:
-    padded = np.full((len(words), max(map(len, words))), -1)
-    for row, indices in enumerate(words):
-        padded[row, : len(indices)] = indices
-    return padded
+def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
+    """Return one array of a safetensors file, on disk; in front of the ends, 0."""
+    part, read = file.get_slice(name), GrowingArray(PARTS[name][1], folder)
+    (size,) = part.get_shape()
+    if name == "ends":
+        read.append(np.zeros(1, np.int64))
+    for first in range(0, size, BLOCK):
+        read.append(part[first : min(first + BLOCK, size)])
+    return read.whole()
 
 
-def _spread(
-    src_words: NDArray[np.int64],
-    tgt_words: NDArray[np.int64],
-    links: Sequence[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]],
-) -> Tensor:
+def _spread(src_words: Ints, tgt_words: Ints, row: Ints, links: SoftLinks) -> Tensor:
     """Spread links between words over subwords; a word's pieces share equally."""
     rows, pieces = src_words.shape
     src_count, tgt_count = int(src_words.max()) + 1, int(tgt_words.max()) + 1
-    row = np.repeat(np.arange(rows), [len(src) for src, _, _ in links])
-    src, tgt, probability = map(np.concatenate, zip(*links, strict=True))
     mass = np.zeros((rows, tgt_count, src_count + 1), np.float32)  # the last: nothing
-    mass[row, tgt, src] = probability
+    mass[row, links.tgt, links.src] = links.probability
     mass /= np.maximum(mass.sum(axis=2, keepdims=True), 1)
     null = np.maximum(1 - mass.sum(axis=2), 0)  # (B, target words)
     # A source word's pieces share its part.

@@ -52,7 +52,6 @@ class Meter:
         self.max_seconds = max_seconds
         self.started = self.saved = self.reported = time.monotonic()
         self.seconds_before = training.state.seconds
-        self.batches_per_epoch = len(training.train.epoch(0, 0))
         self.loss = torch.zeros((), device=training.device)
         self.subwords = 0
 
@@ -132,7 +131,7 @@ class Meter:
 
     def _passes(self) -> float:
         state = self.training.state
-        return state.epoch + state.batch / self.batches_per_epoch
+        return state.epoch + state.examples / len(self.training.train)
 
     def _of_steps(self) -> float:
         state, config = self.training.state, self.training.config

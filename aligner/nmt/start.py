@@ -13,7 +13,6 @@ into the weights.
    the guided layer start damped, so that the vectors arrive there as they were.
 """
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import nn
 
-from aligner.nmt.batching import EncodedBitext
 from aligner.nmt.guide import Guide
 from aligner.nmt.transformer import Transformer
+from aligner.text.encoded import SENTENCES, EncodedBitext, EncodedText, steps
+from aligner.text.mapped import blocks
 
 COUNTED_PAIRS = 100_000  # evenly spread over the text; enough for a lexicon
 SHARPNESS = 1.5  # of the guided layer's first attention
@@ -34,6 +34,7 @@ SUBSPACE_ITERATIONS = 6
 LEAST_VALUE = 1e-6  # singular values below are nothing but rounding
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
 
 
 def start_from_guide(
@@ -66,32 +67,53 @@ def piece_counts(
 
     A link between words counts for all pairs of their pieces, and counts 1 in all.
     """
-    src_pieces, tgt_pieces, weights = [], [], []
+    counted = sparse.csr_array((vocab_size, vocab_size))
     enough = min(len(guide.links), COUNTED_PAIRS)
-    for pair in np.linspace(0, len(guide.links) - 1, enough).astype(int).tolist():
-        src, tgt, probability = guide.links[pair]
-        src_members = _membership(guide.src_words[pair])
-        tgt_members = _membership(guide.tgt_words[pair])
-        for s, t, p in zip(
-            src.tolist(), tgt.tolist(), probability.tolist(), strict=True
-        ):
-            src_ids = text.src[pair][src_members[s]]
-            tgt_ids = text.tgt[pair][tgt_members[t]]
-            size = len(src_ids) * len(tgt_ids)
-            src_pieces.append(np.repeat(src_ids, len(tgt_ids)))
-            tgt_pieces.append(np.tile(tgt_ids, len(src_ids)))
-            weights.append(np.full(size, p / size))
+    pairs = np.linspace(0, len(guide.links) - 1, enough).astype(int)
+    for block in blocks(pairs, SENTENCES):
+        counted = counted + _piece_counts(text, guide, block, vocab_size)
+    return counted
+
+
+def _piece_counts(
+    text: EncodedBitext, guide: Guide, pairs: Ints, vocab_size: int
+) -> sparse.csr_array:
+    src, tgt, probability = guide.links.flat(pairs)
+    row = np.repeat(np.arange(len(pairs)), guide.links.counts(pairs))
+    src_firsts, src_sizes = _members(guide.src_words, pairs, row, src)
+    tgt_firsts, tgt_sizes = _members(guide.tgt_words, pairs, row, tgt)
+    # Every piece of one word with every one of the other.
+    both = src_sizes * tgt_sizes
+    link, step = np.repeat(np.arange(len(row)), both), steps(both)
+    src_steps, tgt_steps = np.divmod(step, tgt_sizes[link])
+    places = (
+        text.src.flat(pairs)[src_firsts[link] + src_steps],
+        text.tgt.flat(pairs)[tgt_firsts[link] + tgt_steps],
+    )
+    weights = probability.astype(np.float64)[link] / both[link]
     shape = (vocab_size, vocab_size)
-    if not weights:
-        return sparse.csr_array(shape)
-    places = (np.concatenate(src_pieces), np.concatenate(tgt_pieces))
-    return sparse.coo_array((np.concatenate(weights), places), shape=shape).tocsr()
+    return sparse.coo_array((weights, places), shape=shape).tocsr()
 
 
-def _membership(words: NDArray[np.int32]) -> Sequence[slice]:
-    """Return where the pieces of each word stand."""
-    ends = np.cumsum(np.bincount(words)).tolist()
-    return [slice(first, last) for first, last in zip([0, *ends], ends, strict=False)]
+def _members(
+    words: EncodedText, pairs: Ints, row: Ints, chosen: NDArray[np.int32]
+) -> tuple[Ints, Ints]:
+    """Return where the pieces of chosen words begin among the pairs', and how many.
+
+    Args:
+        words: the word of each piece.
+        pairs: the sentences.
+        row: for each chosen word, which of the sentences it is in.
+        chosen: its place in there.
+    """
+    lengths = words.lengths(pairs)
+    flat = words.flat(pairs)
+    sentence = np.repeat(np.arange(len(pairs)), lengths)
+    starts = np.flatnonzero((np.diff(flat, prepend=-1) != 0) | (steps(lengths) == 0))
+    sizes = np.diff(starts, append=len(flat))
+    counts = np.bincount(sentence[starts], minlength=len(pairs))  # words of each
+    word = (np.cumsum(counts) - counts)[row] + chosen
+    return starts[word], sizes[word]
 
 
 def translation_vectors(

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import io
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,7 @@ class Training:
         directory: Path,
         guide: Guide | None = None,
         renewal: Renewal | None = None,
-        lines: Sequence[int] | None = None,
+        lines: Sequence[int] | NDArray[np.int64] | None = None,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
@@ -114,12 +115,12 @@ class Training:
         """Yield the batches of each update, pass after pass, from where we stand."""
         state, accumulate = self.state, self.config.accumulate
         while True:
-            order = self.train.epoch(self.config.seed, state.epoch)
-            for first in range(state.batch, len(order), accumulate):
-                state.batch = first + accumulate
-                if state.batch >= len(order):
-                    state.epoch, state.batch = state.epoch + 1, 0
-                yield order[first : first + accumulate]
+            batches = self.train.epoch(self.config.seed, state.epoch, state.examples)
+            while group := list(itertools.islice(batches, accumulate)):
+                state.examples += sum(map(len, group))
+                if state.examples == len(self.train):
+                    state.epoch, state.examples = state.epoch + 1, 0
+                yield group
 
     def _update(self, group: list[NDArray[np.int64]]) -> tuple[Tensor, int]:
         """Take one optimizer step; return the summed loss and the target subwords."""
@@ -127,7 +128,7 @@ class Training:
         state.updates += 1
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = learning_rate(state.updates, config)
-        subwords = sum(int(self.train.written[examples].sum()) for examples in group)
+        subwords = sum(int(self.train.written(examples).sum()) for examples in group)
         total = torch.zeros((), device=self.device)
         self.recent += group
         for examples in group:
@@ -253,10 +254,17 @@ class Training:
             raise ModelError(f"{path}: no checkpoint to resume from")
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
+            if "batch" in content["state"]:
+                raise ModelError(
+                    f"{path}: from an earlier version, which counted batches: expected "
+                    "--overwrite, to train anew"
+                )
             state = TrainingState(**content["state"])
             digest, random = content["digest"], content["random"].cpu()
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
+        except ModelError:
+            raise
         except Exception as error:  # torch raises whatever unpickling meets
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path}: damaged checkpoint: {reason}") from error
@@ -268,7 +276,7 @@ class Training:
             state.finished = ""
         self.state = state
         if state.guide > 1 and self.guide is not None:
-            self.guide = self.guide.load(self._guide_file())
+            self.guide = self.guide.load(self._guide_file(), self.directory)
         torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)

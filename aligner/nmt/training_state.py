@@ -15,7 +15,7 @@ class TrainingState:
     Attributes:
         updates: optimizer steps taken.
         epoch: passes over the data completed.
-        batch: batches done in the present pass.
+        examples: examples done in the present pass.
         best_loss: the lowest validation loss, in nats per target subword.
         best_update: the update that reached it.
         bad_validations: validations since then.
@@ -28,7 +28,7 @@ class TrainingState:
 
     updates: int = 0
     epoch: int = 0
-    batch: int = 0
+    examples: int = 0
     best_loss: float = math.inf
     best_update: int = 0
     bad_validations: int = 0

@@ -6,26 +6,15 @@ too. Where the order of words does not count yet, they are IBM models 1 (Brown e
 1993) with a pull to the diagonal (Dyer et al. 2013); with it, those of `hmm`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aligner.prior import hmm
-from aligner.prior.cooccurrence import (
-    PADDING,
-    UNKNOWN,
-    CellBatch,
-    Ints,
-    WordPairs,
-    Words,
-    padded_batches,
-)
+from aligner.prior.cooccurrence import PADDING, CellBatch, Doubles, Ints, WordPairs
 from aligner.prior.hmm import Emissions, Floats, Posteriors
-
-Doubles: TypeAlias = NDArray[np.float64]
+from aligner.text.numbered import NumberedBitext
 
 NULL = 0.1  # the probability that NULL emits a word
 DIAGONAL = 4.0  # how strongly the first iterations pull to the diagonal
@@ -103,7 +92,7 @@ class AgreementModel:
             with_order: whether the order of words counts (the hidden Markov models).
             own: (B, T, S) what the batch contributed to `links`, to be left out.
         """
-        links = self.links[batch.cells]
+        links = self.links[batch.pairs][batch.cells]
         own_turned = None if own is None else own.transpose(0, 2, 1)
         forward = self.forward.emissions(links, batch.src, batch.tgt, own)
         reverse = self.reverse.emissions(
@@ -116,17 +105,9 @@ class AgreementModel:
             )
         return _diagonal_posteriors(forward), _diagonal_posteriors(reverse)
 
-    def batches(self, pairs: Sequence[tuple[Words, Words]]) -> Iterator[CellBatch]:
-        """Lay out sentence pairs of any text; pairs with an empty side are left out."""
-        src_numbers, tgt_numbers = self.pairs.src_words, self.pairs.tgt_words
-        src = [_known_words(pair[0], src_numbers) for pair in pairs]
-        tgt = [_known_words(pair[1], tgt_numbers) for pair in pairs]
-        for indices, s, t in padded_batches(src, tgt):
-            yield CellBatch(indices, s, t, self.pairs.look_up(s, t))
-
-
-def _known_words(words: Words, numbers: dict[str, int]) -> Ints:
-    return np.array([numbers.get(word, UNKNOWN) for word in words], np.int64)
+    def batches(self, text: NumberedBitext) -> Iterator[CellBatch]:
+        """Lay out any text; pairs with an empty side are left out."""
+        return self.pairs.lay_out(self.pairs.numbered(text))
 
 
 def _diagonal_posteriors(emissions: Emissions) -> Posteriors:

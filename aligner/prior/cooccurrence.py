@@ -5,15 +5,22 @@ for each distinct pair of words; every cell names the pair that stands there, so
 probabilities are looked up by indexing and counts are added up by `bincount`.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-Words: TypeAlias = Sequence[str]
+from aligner.text.encoded import EncodedBitext, EncodedText
+from aligner.text.mapped import GrowingArray
+from aligner.text.numbered import NumberedBitext, NumberedText
+
 Ints: TypeAlias = NDArray[np.int64]
+Doubles: TypeAlias = NDArray[np.float64]
 
 BATCH_CELLS = 1 << 20
 PADDING, UNKNOWN = -1, -2  # in place of a word's number
@@ -27,12 +34,14 @@ class CellBatch(NamedTuple):
         indices: (B,) their places in the text.
         src: (B, S) the words' numbers; `UNKNOWN` or `PADDING`.
         tgt: (B, T) likewise.
-        cells: (B, T, S) the word pair at each place, `UNSEEN` for padding.
+        pairs: (P,) the word pairs that occur; `UNSEEN` for padding.
+        cells: (B, T, S) which of them stands at each place.
     """
 
     indices: Ints
     src: Ints
     tgt: Ints
+    pairs: NDArray[np.int32]
     cells: NDArray[np.int32]
 
 
@@ -51,66 +60,76 @@ class WordPairs:
     tgt_words: dict[str, int]
     keys: Ints
 
-    @property
-    def src(self) -> Ints:
-        """(N,) The source word of each pair."""
-        numbers: Ints = self.keys % max(len(self.src_words), 1)
-        return numbers
+    def of_words(self, pairs: slice = slice(None)) -> tuple[Ints, Ints]:
+        """Return the source word and the target word of some pairs, by default all."""
+        tgt, src = np.divmod(np.maximum(self.keys[pairs], 0), len(self.src_words) or 1)
+        return src, tgt
 
-    @property
-    def tgt(self) -> Ints:
-        """(N,) The target word of each pair."""
-        return np.maximum(self.keys, 0) // max(len(self.src_words), 1)
+    def totals(self, values: Doubles) -> tuple[Doubles, Doubles]:
+        """Return, for each source word and each target word, the sum over its pairs."""
+        sides = (self.src_words, self.tgt_words)
+        src, tgt = (np.zeros(len(words) or 1) for words in sides)
+        for part in parts(len(self.keys)):
+            for total, words in zip((src, tgt), self.of_words(part), strict=True):
+                np.add.at(total, words, values[part])
+        return src, tgt
 
-    def look_up(self, src: Ints, tgt: Ints) -> NDArray[np.int32]:
-        """Return the cells (B, T, S) of words (B, S) and (B, T), `UNSEEN` if new."""
-        keys = cell_keys(src, tgt, len(self.src_words))
+    def numbered(self, text: NumberedBitext) -> EncodedBitext:
+        """Return any text by these numbers; words that are not known are `UNKNOWN`."""
+        return EncodedBitext(
+            _renumbered(text.src, lambda word: self.src_words.get(word, UNKNOWN)),
+            _renumbered(text.tgt, lambda word: self.tgt_words.get(word, UNKNOWN)),
+        )
+
+    def lay_out(self, text: EncodedBitext) -> Iterator[CellBatch]:
+        """Yield a text by these numbers in batches; no pairs with an empty side."""
+        for indices, src, tgt in padded_batches(text.src, text.tgt):
+            yield CellBatch(indices, src, tgt, *self.look_up(src, tgt))
+
+    def look_up(
+        self, src: Ints, tgt: Ints
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the word pairs of words (B, S) and (B, T), and the cells (B, T, S)."""
+        keys, cells = np.unique(
+            cell_keys(src, tgt, len(self.src_words)), return_inverse=True
+        )
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[places] == keys, places, UNSEEN).astype(np.int32)
+        pairs = np.where(self.keys[places] == keys, places, UNSEEN).astype(np.int32)
+        return pairs, cells.astype(np.int32)
 
 
-def number_words(sentences: Sequence[Words], numbers: dict[str, int]) -> list[Ints]:
-    """Number the words of sentences, giving new words the next numbers."""
-    return [
-        np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int64)
-        for words in sentences
-    ]
+def parts(size: int) -> Iterator[slice]:
+    """Yield the parts of an array over all word pairs: there can be very many."""
+    for first in range(0, size, BATCH_CELLS):
+        yield slice(first, first + BATCH_CELLS)
+
+
+def _renumbered(text: NumberedText, number: Callable[[str], int]) -> EncodedText:
+    numbers = np.fromiter(map(number, text.words), np.int32, len(text.words))
+    return EncodedText(numbers[text.numbers.ids], text.numbers.ends)
 
 
 def padded_batches(
-    src: Sequence[Ints], tgt: Sequence[Ints]
+    src: EncodedText, tgt: EncodedText
 ) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Yield sentence pairs of like length: their indices, and both sides padded.
 
     Pairs with an empty side are left out.
     """
-    lengths = np.array([(len(t), len(s)) for s, t in zip(src, tgt, strict=True)])
-    lengths = lengths.reshape(-1, 2)
-    order = np.lexsort((lengths[:, 1], lengths[:, 0]))
-    order = order[lengths[order].min(axis=1) > 0]
-    first, longest = 0, 0
-    for position, index in enumerate(order):
-        tgt_length, src_length = lengths[index]
+    src_lengths, tgt_lengths = src.lengths(), tgt.lengths()
+    order = np.lexsort((src_lengths, tgt_lengths))
+    order = order[np.minimum(src_lengths, tgt_lengths)[order] > 0]
+    lengths = zip(src_lengths[order].tolist(), tgt_lengths[order].tolist(), strict=True)
+    cuts, longest = [0], 0
+    for position, (src_length, tgt_length) in enumerate(lengths):
         longest = max(longest, src_length)
-        too_many = (position + 1 - first) * longest * tgt_length > BATCH_CELLS
-        if too_many and position > first:
-            yield _pad_both(order[first:position], src, tgt)
-            first, longest = position, src_length
-    if first < len(order):
-        yield _pad_both(order[first:], src, tgt)
-
-
-def _pad_both(
-    indices: Ints, src: Sequence[Ints], tgt: Sequence[Ints]
-) -> tuple[Ints, Ints, Ints]:
-    return indices, _pad([src[i] for i in indices]), _pad([tgt[i] for i in indices])
-
-
-def _pad(sentences: Sequence[Ints]) -> Ints:
-    padded = np.full((len(sentences), max(map(len, sentences))), PADDING)
-    for row, words in enumerate(sentences):
-        padded[row, : len(words)] = words
-    return padded
+        too_many = (position + 1 - cuts[-1]) * longest * tgt_length > BATCH_CELLS
+        if too_many and position > cuts[-1]:
+            cuts.append(position)
+            longest = src_length
+    for indices in np.split(order, cuts[1:]):
+        if len(indices):
+            yield indices, src.padded(indices, PADDING), tgt.padded(indices, PADDING)
 
 
 def cell_keys(src: Ints, tgt: Ints, src_size: int) -> Ints:
@@ -121,23 +140,65 @@ def cell_keys(src: Ints, tgt: Ints, src_size: int) -> Ints:
 
 
 def gather_word_pairs(
-    pairs: Sequence[tuple[Words, Words]],
+    text: NumberedBitext, folder: Path | None = None
 ) -> tuple[WordPairs, list[CellBatch]]:
-    """Find all word pairs of a text, and lay the text out in batches of cells."""
+    """Find all word pairs of a text, and lay the text out in batches of cells.
+
+    The cells lie on the disk of a folder, by default the system's own. Words get their
+    numbers in the order in which they come, equal ones the same.
+    """
     src_words: dict[str, int] = {}
     tgt_words: dict[str, int] = {}
-    src = number_words([pair[0] for pair in pairs], src_words)
-    tgt = number_words([pair[1] for pair in pairs], tgt_words)
-    batches = list(padded_batches(src, tgt))
-    keys = [cell_keys(s, t, len(src_words)).ravel() for _, s, t in batches]
-    distinct, places = np.unique(
-        np.concatenate([[-1], *keys]), return_inverse=True
-    )  # -1 comes first, so that UNSEEN is 0
-    cells: NDArray[np.int32] = places[1:].astype(np.int32)
-    ends = np.cumsum([len(batch_keys) for batch_keys in keys], dtype=np.int64)
-    matrices = np.split(cells, ends)[:-1]
-    laid_out = [
-        CellBatch(i, s, t, flat.reshape(len(i), t.shape[1], s.shape[1]))
-        for (i, s, t), flat in zip(batches, matrices, strict=True)
+    numbered = EncodedBitext(
+        _renumbered(text.src, lambda word: src_words.setdefault(word, len(src_words))),
+        _renumbered(text.tgt, lambda word: tgt_words.setdefault(word, len(tgt_words))),
+    )
+    word_pairs = WordPairs(
+        src_words, tgt_words, _met(numbered, len(src_words), len(tgt_words))
+    )
+    return word_pairs, _stored(word_pairs.lay_out(numbered), folder)
+
+
+def _stored(batches: Iterable[CellBatch], folder: Path | None) -> list[CellBatch]:
+    """Return batches whose arrays lie on disk."""
+    dtypes = (np.int64, np.int64, np.int64, np.int32, np.int32)
+    fields = [GrowingArray(dtype, folder) for dtype in dtypes]
+    shapes = []
+    for batch in batches:
+        arrays: Sequence[NDArray[Any]] = batch
+        shapes.append([values.shape for values in arrays])
+        for field, values in zip(fields, arrays, strict=True):
+            field.append(values)
+    of_fields = [
+        split(field.whole(), of_field)
+        for field, of_field in zip(fields, zip(*shapes, strict=True), strict=False)
     ]
-    return WordPairs(src_words, tgt_words, distinct), laid_out
+    return [CellBatch(*values) for values in zip(*of_fields, strict=True)]
+
+
+def split(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+    """Return parts of a flat array, one after the other, in given shapes."""
+    parts, first = [], 0
+    for shape in shapes:
+        last = first + math.prod(shape)
+        parts.append(flat[first:last].reshape(shape))
+        first = last
+    return parts
+
+
+def _met(text: EncodedBitext, src_size: int, tgt_size: int) -> Ints:
+    """Return the keys of all pairs of words that meet in a sentence pair, and -1."""
+    src, tgt = (
+        sparse.csr_array(
+            (np.ones(len(side.ids), np.bool_), side.ids, side.ends),
+            shape=(len(side), size),
+        )
+        for side, size in ((text.src, src_size), (text.tgt, tgt_size))
+    )
+    meetings = (tgt.T @ src).tocsr()  # (tgt words, src words)
+    meetings.sort_indices()
+    keys = np.empty(meetings.nnz + 1, np.int64)
+    keys[0] = -1
+    keys[1:] = np.repeat(np.arange(tgt_size) * src_size, np.diff(meetings.indptr))
+    keys[1:] += meetings.indices
+    return keys

@@ -3,15 +3,25 @@
 First the words alone count, with a pull to the diagonal; then their order as well.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from aligner.prior import hmm
-from aligner.prior.agreement import AgreementModel, Direction, Doubles
-from aligner.prior.cooccurrence import UNSEEN, CellBatch, Ints, WordPairs
+from aligner.prior.agreement import AgreementModel, Direction
+from aligner.prior.cooccurrence import (
+    UNSEEN,
+    CellBatch,
+    Doubles,
+    Ints,
+    WordPairs,
+    split,
+)
 from aligner.prior.hmm import Floats
+from aligner.text.mapped import mapped_zeros
 
 # Few of the former: judged by words alone, frequent ones grow too sure of partners.
 LEXICAL_ITERATIONS, HMM_ITERATIONS = 3, 5
@@ -21,6 +31,7 @@ def estimate_agreement(
     word_pairs: WordPairs,
     batches: Sequence[CellBatch],
     listen: Callable[[int], None] = lambda done: None,
+    folder: Path | None = None,
 ) -> AgreementModel:
     """Estimate a pair of aligners from text that is laid out in batches.
 
@@ -28,15 +39,15 @@ def estimate_agreement(
         word_pairs: the word pairs of the text.
         batches: the text.
         listen: told after each iteration how many are done.
+        folder: on whose disk the cells' parts lie, by default the system's own.
     """
     model = _start(word_pairs, batches)
-    own: list[Floats | None] = [None] * len(batches)
+    cells = [batch.cells.shape for batch in batches]
+    own = split(mapped_zeros(sum(map(math.prod, cells)), np.float32, folder), cells)
     for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         with_order = iteration >= LEXICAL_ITERATIONS
         counts = _expect(model, batches, own, with_order)
         model = _maximise(model, counts, with_order)
-        if with_order:
-            own = [*counts.own]
         listen(iteration + 1)
     return model
 
@@ -67,13 +78,11 @@ class _Counts:
 
     Attributes:
         links: (N,) links of each word pair that both directions believe in.
-        own: for each batch, (B, T, S), its part in them.
         null: by direction, how often each word is emitted by NULL.
         jumps: by direction, how often each distance is jumped.
     """
 
     links: Doubles
-    own: list[Floats]
     null: list[Doubles]
     jumps: list[Doubles]
 
@@ -81,28 +90,31 @@ class _Counts:
 def _expect(
     model: AgreementModel,
     batches: Sequence[CellBatch],
-    own: Sequence[Floats | None],
+    own: Sequence[Floats],
     with_order: bool,
 ) -> _Counts:
     """Count what both directions believe in, places judged by what others gave.
 
     A pair of words that meet in one sentence only would otherwise be its own evidence:
     rare words would grow too sure of their first partners. So what each place in a
-    sentence pair contributed the last time is left out of what it is judged by.
+    sentence pair contributed the last time, in `own`, is left out of what it is judged
+    by. By words alone, that is not kept, and nothing is left out.
     """
     size = len(model.pairs.keys)
     directions = (model.forward, model.reverse)
     counts = _Counts(
         np.zeros(size),
-        [],
         [np.zeros(len(direction.null)) for direction in directions],
         [np.zeros(len(direction.jumps)) for direction in directions],
     )
     for batch, contributed in zip(batches, own, strict=True):
         both = model.posteriors(batch, with_order=with_order, own=contributed)
         agreed = both[0].links * both[1].links.transpose(0, 2, 1)  # (B, T, S)
-        counts.links += np.bincount(batch.cells.ravel(), agreed.ravel(), minlength=size)
-        counts.own.append(agreed)
+        counts.links[batch.pairs] += np.bincount(
+            batch.cells.ravel(), agreed.ravel(), len(batch.pairs)
+        )
+        if with_order:
+            contributed[...] = agreed
         for place, words in enumerate((batch.tgt, batch.src)):
             unlinked = np.maximum(1 - both[place].links.sum(axis=2), 0)
             real = words >= 0
@@ -119,9 +131,9 @@ def _maximise(
 ) -> AgreementModel:
     """Return the model that the expected counts make most likely."""
     directions = []
-    emitters = (model.pairs.src, model.pairs.tgt)
+    both_totals = model.pairs.totals(counts.links)
     for place, old in enumerate((model.forward, model.reverse)):
-        totals = np.bincount(emitters[place], counts.links, len(old.totals))
+        totals = both_totals[place]
         directions.append(
             Direction(
                 totals.astype(np.float32),

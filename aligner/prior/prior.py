@@ -8,44 +8,31 @@ is better than either.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aligner.prior.agreement import AgreementModel
-from aligner.prior.cooccurrence import CellBatch, Ints, Words, gather_word_pairs
+from aligner.prior.cooccurrence import CellBatch, Ints, gather_word_pairs
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
     LEXICAL_ITERATIONS,
     estimate_agreement,
 )
 from aligner.prior.hmm import Floats
+from aligner.prior.soft_links import (
+    LEAST_PROBABILITY,
+    NO_LINKS,
+    GrowingLinks,
+    SoftLinks,
+    TextLinks,
+)
+from aligner.text.numbered import NumberedBitext, WordPair
 
 MAX_PAIRS = 100_000
 STEM_LETTERS = 6
-LEAST_PROBABILITY = 0.02  # of the links that are reported
 
-WordPair = tuple[Words, Words]
-
-
-class SoftLinks(NamedTuple):
-    """The likely links of a sentence pair.
-
-    Attributes:
-        src: source words.
-        tgt: target words.
-        probability: the geometric mean of both directions' posteriors.
-    """
-
-    src: NDArray[np.int32]
-    tgt: NDArray[np.int32]
-    probability: Floats
-
-
-NO_LINKS = SoftLinks(
-    np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
-)
 NO_SCORES = np.empty((0, 0), np.float32)
 
 
@@ -75,9 +62,16 @@ class Prior:
     words: AgreementModel
     stems: AgreementModel
 
-    def align(self, pairs: Sequence[WordPair]) -> list[SoftLinks]:
-        """Return the likely links of sentence pairs, of this text or of another."""
-        return _collect(self._batches(pairs), len(pairs))
+    def align(self, text: NumberedBitext, folder: Path | None = None) -> TextLinks:
+        """Return the likely links of a text, the same or another, on disk.
+
+        So many pairs at a time that memory does not grow with the text.
+        """
+        links = GrowingLinks(folder)
+        for first in range(0, len(text), MAX_PAIRS):
+            some = text.part(first, first + MAX_PAIRS)
+            _collect(self._batches(some), len(some), links)
+        return links.whole()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
         """Return both directions' posteriors of sentence pairs without empty sides.
@@ -86,7 +80,7 @@ class Prior:
         words + 1), NULL last; every row sums to 1.
         """
         results: list[tuple[Floats, Floats]] = [(NO_SCORES, NO_SCORES)] * len(pairs)
-        for batch in self._batches(pairs):
+        for batch in self._batches(NumberedBitext.of(pairs)):
             for row, index in enumerate(batch.indices):
                 src, tgt = map(len, pairs[index])
                 results[index] = (
@@ -95,11 +89,10 @@ class Prior:
                 )
         return results
 
-    def _batches(self, pairs: Sequence[WordPair]) -> Iterator[MixedBatch]:
+    def _batches(self, text: NumberedBitext) -> Iterator[MixedBatch]:
         # Of equal lengths, so the batches of both hold the same pairs.
-        words, stems = self.words.batches(pairs), self.stems.batches(_stemmed(pairs))
-        for of_words, of_stems in zip(words, stems, strict=True):
-            yield self.mixed(of_words, of_stems)
+        words, stems = self.words.batches(text), self.stems.batches(text.renamed(_stem))
+        return map(self.mixed, words, stems)
 
     def mixed(self, words: CellBatch, stems: CellBatch) -> MixedBatch:
         """Return the joint posteriors of a batch, given as words and as stems."""
@@ -113,42 +106,42 @@ class Prior:
 
 
 def estimate(
-    pairs: Sequence[WordPair],
+    text: NumberedBitext,
     listen: Callable[[int, int], None] = lambda done, of: None,
-) -> tuple[Prior, list[SoftLinks]]:
+    folder: Path | None = None,
+) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
     Of more than `MAX_PAIRS`, as many evenly spread ones are learnt from: memory grows
-    with the cells of their matrices of words.
+    with the pairs of words that meet in them.
 
     Args:
-        pairs: the sentence pairs, as words.
+        text: the sentence pairs.
         listen: told after each pass over the text how many of how many are done.
+        folder: on whose disk large arrays lie, by default the system's own.
     """
-    if len(pairs) > MAX_PAIRS:
-        spread = np.linspace(0, len(pairs) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate([pairs[i] for i in spread], listen)
-        return prior, prior.align(pairs)
+    if len(text) > MAX_PAIRS:
+        spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
+        prior, _ = estimate(text.select(spread, folder), listen, folder)
+        return prior, prior.align(text, folder)
     each = LEXICAL_ITERATIONS + HMM_ITERATIONS
     passes = 2 * each + 1
-    word_pairs, words = gather_word_pairs(pairs)
-    of_words = estimate_agreement(word_pairs, words, lambda done: listen(done, passes))
-    stem_pairs, stems = gather_word_pairs(_stemmed(pairs))
-    of_stems = estimate_agreement(
-        stem_pairs, stems, lambda done: listen(each + done, passes)
+    word_pairs, words = gather_word_pairs(text, folder)
+    of_words = estimate_agreement(
+        word_pairs, words, lambda done: listen(done, passes), folder
     )
-    prior = Prior(of_words, of_stems)
-    links = _collect(map(prior.mixed, words, stems), len(pairs))
+    stem_pairs, stems = gather_word_pairs(text.renamed(_stem), folder)
+    of_stems = estimate_agreement(
+        stem_pairs, stems, lambda done: listen(each + done, passes), folder
+    )
+    prior, links = Prior(of_words, of_stems), GrowingLinks(folder)
+    _collect(map(prior.mixed, words, stems), len(text), links)
     listen(passes, passes)
-    return prior, links
+    return prior, links.whole()
 
 
-def _stemmed(pairs: Sequence[WordPair]) -> list[WordPair]:
-    return [(_stems(src), _stems(tgt)) for src, tgt in pairs]
-
-
-def _stems(words: Words) -> list[str]:
-    return [word.lower()[:STEM_LETTERS] for word in words]
+def _stem(word: str) -> str:
+    return word.lower()[:STEM_LETTERS]
 
 
 def _with_null(links: Floats) -> Floats:
@@ -156,20 +149,25 @@ def _with_null(links: Floats) -> Floats:
     return np.concatenate([links, null], axis=2)
 
 
-def _collect(batches: Iterable[MixedBatch], pairs: int) -> list[SoftLinks]:
-    """Return the likely links of each pair."""
-    results = [NO_LINKS] * pairs
+def _collect(batches: Iterable[MixedBatch], pairs: int, links: GrowingLinks) -> None:
+    """Add the likely links of so many pairs, which come in any order."""
+    counts = np.zeros(pairs, np.int64)
+    found = []
     for indices, forward, reverse in batches:
         joint = np.sqrt(forward[:, :, :-1] * reverse[:, :, :-1].transpose(0, 2, 1))
         rows, tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
-        probabilities = joint[rows, tgt, src].astype(np.float32)
-        ends = np.cumsum(np.bincount(rows, minlength=len(indices)))[:-1]
-        for index, s, t, p in zip(
-            indices,
-            np.split(src.astype(np.int32), ends),
-            np.split(tgt.astype(np.int32), ends),
-            np.split(probabilities, ends),
-            strict=True,
-        ):
-            results[index] = SoftLinks(s, t, p)
-    return results
+        counts[indices] = np.bincount(rows, minlength=len(indices))
+        found.append(
+            (
+                indices[rows].astype(np.int32),
+                src.astype(np.int32),
+                tgt.astype(np.int32),
+                joint[rows, tgt, src].astype(np.float32),
+            )
+        )
+    if not found:
+        links.append(counts, NO_LINKS)
+        return
+    pair, *parts = map(np.concatenate, zip(*found, strict=True))
+    order = np.argsort(pair, kind="stable")
+    links.append(counts, SoftLinks(*(part[order] for part in parts)))

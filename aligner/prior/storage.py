@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save
 
 from aligner.errors import ModelError
 from aligner.prior.agreement import AgreementModel, Direction
-from aligner.prior.cooccurrence import UNSEEN, WordPairs
+from aligner.prior.cooccurrence import UNSEEN, WordPairs, parts
 from aligner.prior.prior import Prior
 from aligner.text.output import replacing
 
@@ -78,11 +78,10 @@ def _model(name: str, arrays: Mapping[str, NDArray[Any]], path: Path) -> Agreeme
 def _likely(model: AgreementModel) -> NDArray[np.bool_]:
     """Return which word pairs make up enough of either word's links."""
     kept: NDArray[np.bool_] = np.zeros(len(model.links), bool)
-    for direction, words in (
-        (model.forward, model.pairs.src),
-        (model.reverse, model.pairs.tgt),
-    ):
-        kept |= model.links > LEAST_SHARE * direction.totals[words]
+    totals = (model.forward.totals, model.reverse.totals)
+    for part in parts(len(kept)):
+        for of_word, words in zip(totals, model.pairs.of_words(part), strict=True):
+            kept[part] |= model.links[part] > LEAST_SHARE * of_word[words]
     kept[UNSEEN] = True
     return kept
 

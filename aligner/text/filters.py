@@ -1,6 +1,5 @@
 """Training filters: which sentence pairs a translation model should learn from."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +18,10 @@ class Filters:
         max_words: the most words on either side.
         max_ratio: the longer side's words over the shorter's; pairs whose longer side
             has at most five words are spared.
-        drop_duplicates: keep only the first of equal pairs.
     """
 
     max_words: int = 200
     max_ratio: float = 9.0
-    drop_duplicates: bool = True
 
     def __post_init__(self) -> None:
         """Check the limits.
@@ -59,15 +56,13 @@ def filter_pairs(
 ) -> Iterator[tuple[int, Words, Words]]:
     """Yield the pairs that pass, each with its 0-based index in the input.
 
-    A stream: memory grows by 16 bytes and a set entry per pair where duplicates are
-    dropped, else not at all.
+    A stream in constant memory: of equal pairs all pass, see `duplicates`.
 
     Args:
         pairs: source words and target words.
         filters: the limits.
         counts: updated with each pair.
     """
-    seen: set[bytes] = set()
     for index, (src, tgt) in enumerate(pairs):
         shorter, longer = sorted((len(src), len(tgt)))
         if not shorter:
@@ -76,17 +71,6 @@ def filter_pairs(
             counts.too_long += 1
         elif longer > _SHORT and longer > filters.max_ratio * shorter:
             counts.ratio += 1
-        elif filters.drop_duplicates and _seen_before(src, tgt, seen):
-            counts.duplicate += 1
         else:
             counts.kept += 1
             yield index, src, tgt
-
-
-def _seen_before(src: Words, tgt: Words, seen: set[bytes]) -> bool:
-    text = f"{' '.join(src)}\n{' '.join(tgt)}".encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(text, digest_size=16).digest()
-    if digest in seen:
-        return True
-    seen.add(digest)
-    return False

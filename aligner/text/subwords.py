@@ -9,8 +9,9 @@ import functools
 import io
 import itertools
 import tempfile
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import sentencepiece
 
 from aligner.errors import ConfigError, CorpusError, ModelError
+from aligner.text.encoded import EncodedText
 
 Side = Literal["src", "tgt"]
 Algorithm = Literal["unigram", "bpe"]
@@ -89,13 +91,37 @@ class Subwords:
             ConfigError: `vocab_size` is too small for any text.
             CorpusError: there are no words.
         """
+        return cls.from_counts(
+            *(Counter(itertools.chain.from_iterable(side)) for side in (src, tgt)),
+            vocab_size=vocab_size,
+            algorithm=algorithm,
+            joint=joint,
+            lowercase=lowercase,
+        )
+
+    @classmethod
+    def from_counts(
+        cls,
+        src: Mapping[str, int],
+        tgt: Mapping[str, int],
+        *,
+        vocab_size: int,
+        algorithm: Algorithm = "unigram",
+        joint: bool = True,
+        lowercase: bool = False,
+    ) -> "Subwords":
+        """Learn a vocabulary as `train` does, from how often each word occurs.
+
+        The words stand in the order in which they come in the text: where too many are
+        equally frequent, the first ones count.
+        """
         if vocab_size < _SMALLEST_VOCABULARY:
             raise ConfigError(
                 f"vocab_size: expected at least {_SMALLEST_VOCABULARY}, "
                 f"got {vocab_size}"
             )
-        texts = [itertools.chain(src, tgt)] if joint else [src, tgt]
-        counts = [_count_words(sentences, lowercase) for sentences in texts]
+        texts = [(src, tgt)] if joint else [(src,), (tgt,)]
+        counts = [_trainable_words(sides, lowercase) for sides in texts]
         models = [_train_model(words, vocab_size, algorithm) for words in counts]
         return cls(models, lowercase=lowercase)
 
@@ -145,6 +171,14 @@ class Subwords:
         lengths = np.array([len(p) for p in pieces], dtype=np.intp)
         return ids, np.repeat(np.arange(len(words), dtype=np.int32), lengths)
 
+    def table(self, words: Iterable[str], side: Side) -> EncodedText:
+        """Return the piece ids of each word, as those of a sentence of its own."""
+        ids, ends = array("i"), array("q", [0])
+        for word in words:
+            ids.extend(self._encode_word(word, side))
+            ends.append(len(ids))
+        return EncodedText(np.array(ids, np.int32), np.array(ends, np.int64))
+
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Join pieces to words; specials are dropped, UNK is shown as `⁇`."""
         text = "".join(self._piece(int(i)) for i in ids)
@@ -178,8 +212,12 @@ def _normalised(word: str, lowercase: bool) -> str:
     return word.lower() if lowercase else word
 
 
-def _count_words(sentences: Iterable[Sequence[str]], lowercase: bool) -> Counter[str]:
-    raw = Counter(itertools.chain.from_iterable(sentences))
+def _trainable_words(
+    sides: Iterable[Mapping[str, int]], lowercase: bool
+) -> Counter[str]:
+    raw: Counter[str] = Counter()
+    for side in sides:
+        raw.update(side)
     counts: Counter[str] = Counter()
     for word, count in raw.items():
         text = _normalised(word, lowercase).translate(_UNTRAINABLE)

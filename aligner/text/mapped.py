@@ -1,0 +1,116 @@
+"""Large arrays on disk, in files without a name, mapped into memory.
+
+What grows with the text lies here: the system keeps in memory what is in use. The files
+are gone with the process, however that ends.
+"""
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+BLOCK = 1 << 16  # numbers that are handled at once
+IN_MEMORY = 1 << 20  # bytes; smaller arrays need no file
+
+
+class GrowingArray:
+    """An array that grows at its end."""
+
+    def __init__(self, dtype: DTypeLike, folder: Path | None = None) -> None:
+        """Begin an empty array on the disk of a folder, by default the system's own.
+
+        Of all methods, those that write raise an OSError that names the folder.
+        """
+        self._dtype = np.dtype(dtype)
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._pending = bytearray()
+        self._file: IO[bytes] | None = None
+
+    def __del__(self) -> None:
+        """Close what was never finished."""
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add numbers at the end."""
+        self._pending += values.astype(self._dtype, copy=False).tobytes()
+        if len(self._pending) >= IN_MEMORY:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+            self._file.write(self._pending)
+            self._file.flush()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, reason, str(self._folder)) from error
+        self._pending.clear()
+
+    def whole(self, *, writable: bool = False) -> NDArray[Any]:
+        """Return the whole array; nothing can be added any more."""
+        if self._file is None:
+            array = np.frombuffer(self._pending, self._dtype)
+            array.flags.writeable = writable
+            return array
+        self._write()
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        mapping = mmap.mmap(self._file.fileno(), 0, access=access)
+        self._file.close()  # the mapping keeps it
+        return np.frombuffer(mapping, self._dtype)
+
+
+def mapped_zeros(
+    size: int, dtype: DTypeLike, folder: Path | None = None
+) -> NDArray[Any]:
+    """Return zeros to be written over.
+
+    Raises:
+        OSError: the disk is full: all its room is taken at once.
+    """
+    zeros = GrowingArray(dtype, folder)
+    for first in range(0, size, BLOCK):
+        zeros.append(np.zeros(min(BLOCK, size - first), dtype))
+    return zeros.whole(writable=True)
+
+
+def mapped_range(size: int, folder: Path | None = None) -> NDArray[np.int64]:
+    """Return 0, 1, 2 and so on, to be written over."""
+    numbers = GrowingArray(np.int64, folder)
+    for first in range(0, size, BLOCK):
+        numbers.append(np.arange(first, min(first + BLOCK, size)))
+    return numbers.whole(writable=True)
+
+
+def blocks(values: NDArray[Any], size: int = BLOCK) -> Iterator[NDArray[Any]]:
+    """Yield an array part by part."""
+    for first in range(0, len(values), size):
+        yield values[first : first + size]
+
+
+def taken(
+    values: NDArray[Any], indices: NDArray[np.int64], folder: Path | None = None
+) -> NDArray[Any]:
+    """Return the values at some indices."""
+    chosen = GrowingArray(values.dtype, folder)
+    for block in blocks(indices):
+        chosen.append(values[block])
+    return chosen.whole()
+
+
+def places_of_false(
+    marks: NDArray[np.bool_], folder: Path | None = None
+) -> NDArray[np.int64]:
+    """Return where an array is False, ascending."""
+    places, first = GrowingArray(np.int64, folder), 0
+    for block in blocks(marks):
+        places.append(np.flatnonzero(~block) + first)
+        first += len(block)
+    return places.whole()

@@ -1,0 +1,159 @@
+"""Parallel text as the numbers of its words: only the distinct words are strings."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aligner.text.encoded import SENTENCES, EncodedBitext, EncodedText, GrowingText
+from aligner.text.mapped import blocks
+
+Words = Sequence[str]
+WordPair = tuple[Words, Words]
+
+
+@dataclass(frozen=True)
+class NumberedText:
+    """Sentences as numbers of words.
+
+    Attributes:
+        numbers: the sentences.
+        words: the word that each number stands for, in the order in which they come.
+    """
+
+    numbers: EncodedText
+    words: Words
+
+    def __len__(self) -> int:
+        """Return the number of sentences."""
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> list[str]:
+        """Return the words of one sentence."""
+        return [self.words[number] for number in self.numbers[index].tolist()]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each word occurs, in the order in which they come."""
+        counts = np.zeros(len(self.words), np.int64)
+        for block in blocks(self.numbers.ids):
+            counts += np.bincount(block, minlength=len(counts))
+        return dict(zip(self.words, counts.tolist(), strict=True))
+
+    def select(
+        self, sentences: NDArray[np.int64], folder: Path | None = None
+    ) -> "NumberedText":
+        """Return the sentences at some indices, numbered anew, on disk."""
+        renumbered = np.full(len(self.words), -1, np.int32)
+        words: list[str] = []
+        chosen = GrowingText(folder)
+        for block in blocks(sentences, SENTENCES):
+            ids = self.numbers.flat(block)
+            new, places = np.unique(ids[renumbered[ids] < 0], return_index=True)
+            new = new[np.argsort(places)]
+            renumbered[new] = np.arange(len(words), len(words) + len(new))
+            words += [self.words[number] for number in new.tolist()]
+            chosen.append(renumbered[ids], self.numbers.lengths(block))
+        return NumberedText(chosen.whole(), words)
+
+
+@dataclass(frozen=True)
+class NumberedBitext:
+    """Parallel text as numbers of words, each side by its own."""
+
+    src: NumberedText
+    tgt: NumberedText
+
+    @classmethod
+    def of(
+        cls, pairs: Iterable[WordPair], folder: Path | None = None
+    ) -> "NumberedBitext":
+        """Number the words of sentence pairs, in one pass."""
+        numbering = Numbering(folder)
+        for src, tgt in pairs:
+            numbering.add(src, tgt)
+        return numbering.whole()
+
+    def __len__(self) -> int:
+        """Return the number of sentence pairs."""
+        return len(self.src)
+
+    def __getitem__(self, index: int) -> WordPair:
+        """Return the words of one pair."""
+        return self.src[index], self.tgt[index]
+
+    def __iter__(self) -> Iterator[WordPair]:
+        """Yield the words of every pair."""
+        return (self[index] for index in range(len(self)))
+
+    def select(
+        self, indices: NDArray[np.int64], folder: Path | None = None
+    ) -> "NumberedBitext":
+        """Return the pairs at some indices, numbered anew, on disk."""
+        return NumberedBitext(
+            self.src.select(indices, folder), self.tgt.select(indices, folder)
+        )
+
+    def part(self, first: int, last: int) -> "NumberedBitext":
+        """Return the pairs from a first one up to another, by the same numbers."""
+        src, tgt = (
+            NumberedText(side.numbers.part(first, last), side.words)
+            for side in (self.src, self.tgt)
+        )
+        return NumberedBitext(src, tgt)
+
+    def renamed(self, name: Callable[[str], str]) -> "NumberedBitext":
+        """Return the text with other words; several numbers may share one then."""
+        src, tgt = (
+            NumberedText(side.numbers, [name(word) for word in side.words])
+            for side in (self.src, self.tgt)
+        )
+        return NumberedBitext(src, tgt)
+
+    def encoded(self) -> EncodedBitext:
+        """Return the numbers alone."""
+        return EncodedBitext(self.src.numbers, self.tgt.numbers)
+
+
+class Numbering:
+    """Numbers the words of sentence pairs as they come, on disk."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Begin an empty text on the disk of a folder, by default the system's own."""
+        self._sides = (_Side(folder), _Side(folder))
+
+    def add(self, src: Words, tgt: Words) -> None:
+        """Add a sentence pair."""
+        for side, words in zip(self._sides, (src, tgt), strict=True):
+            side.add(words)
+
+    def whole(self) -> NumberedBitext:
+        """Return the whole text; nothing can be added any more."""
+        return NumberedBitext(*(side.whole() for side in self._sides))
+
+
+class _Side:
+    def __init__(self, folder: Path | None) -> None:
+        self._numbers: dict[str, int] = {}
+        self._text = GrowingText(folder)
+        self._ids: list[int] = []
+        self._lengths: list[int] = []
+
+    def add(self, words: Words) -> None:
+        numbers = self._numbers
+        self._ids += [numbers.setdefault(word, len(numbers)) for word in words]
+        self._lengths.append(len(words))
+        if len(self._lengths) == SENTENCES:
+            self._write()
+
+    def _write(self) -> None:
+        self._text.append(
+            np.array(self._ids, np.int32), np.array(self._lengths, np.int64)
+        )
+        self._ids.clear()
+        self._lengths.clear()
+
+    def whole(self) -> NumberedText:
+        self._write()
+        return NumberedText(self._text.whole(), list(self._numbers))

@@ -1,0 +1,93 @@
+"""Arrays that grow on disk: the same as in memory, and nothing is left behind."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aligner.text import mapped
+from aligner.text.mapped import (
+    GrowingArray,
+    mapped_range,
+    mapped_zeros,
+    places_of_false,
+    taken,
+)
+
+chunks = st.lists(st.lists(st.integers(-9, 9), max_size=9), max_size=9)
+
+
+@pytest.fixture(params=[1, 40, 1 << 20], ids=["file", "both", "memory"], autouse=True)
+def _small(request: pytest.FixtureRequest) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapped, "IN_MEMORY", request.param)
+        patch.setattr(mapped, "BLOCK", 3)
+        yield
+
+
+@given(chunks)
+def test_what_is_added_comes_back(parts: list[list[int]]) -> None:
+    growing = GrowingArray(np.int32)
+    for part in parts:
+        growing.append(np.array(part, np.int64))
+    whole = growing.whole()
+    assert whole.dtype == np.int32
+    assert whole.tolist() == [value for part in parts for value in part]
+    assert not whole.flags.writeable
+
+
+def test_arrays_to_be_written_over() -> None:
+    for array in (mapped_zeros(8, np.float32), mapped_range(8)):
+        array[3] = 7
+        assert array[3] == 7
+        assert len(array) == 8
+    assert mapped_range(8).tolist() == list(range(8))
+    assert not mapped_zeros(8, bool).any()
+    assert len(mapped_zeros(0, np.int64)) == 0
+
+
+@given(st.lists(st.booleans()))
+def test_choosing_equals_the_loop(marks: list[bool]) -> None:
+    places = places_of_false(np.array(marks, bool))
+    assert places.tolist() == [i for i, mark in enumerate(marks) if not mark]
+    values = np.arange(len(marks)) * 10
+    assert taken(values, places).tolist() == [10 * i for i in places]
+
+
+def test_no_file_has_a_name(tmp_path: Path) -> None:
+    growing = GrowingArray(np.int64, tmp_path)
+    growing.append(np.arange(100))
+    assert list(tmp_path.iterdir()) == []
+    whole = growing.whole()
+    assert list(tmp_path.iterdir()) == []
+    assert whole.tolist() == list(range(100))
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    program = f"""
+import numpy as np
+from pathlib import Path
+from aligner.text.mapped import mapped_zeros
+try:
+    mapped_zeros(1 << 20, np.int64, Path({str(tmp_path)!r}))
+except OSError as error:
+    print(error.filename, error.strerror)
+"""
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        text=True,
+        preexec_fn=limit_files,
+    )
+    assert found.stdout == f"{tmp_path} File too large\n"
+    assert found.stderr == ""

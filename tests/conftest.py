@@ -70,12 +70,13 @@ def start(
 
     defaults = {
         "cwd": ROOT,
+        "env": ENVIRONMENT,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "preexec_fn": heed_interrupts,
     }
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-        [*command, *map(str, arguments)], env=ENVIRONMENT, **{**defaults, **options}
+        [*command, *map(str, arguments)], **{**defaults, **options}
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from aligner.cli.processors import cpu_share
+from aligner.cli.processors import cpu_share, set_environment_of_threads
 from aligner.errors import AlignerError, ConfigError
 
 USER_ERROR = 2
@@ -39,14 +39,7 @@ def reporting() -> Iterator[None]:
         if signal.getsignal(number) != signal.SIG_IGN:  # the parent's wish
             signal.signal(number, stop)
     _prepare_streams()
-    # How long threads spin while they wait. Not at all makes a training on idle cores
-    # a fifth slower; as long as by default, ten times on cores that others use too.
-    # torch reads this when it is loaded; the second counts for GNU's OpenMP only.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16:
-    # gigabytes, as batches have ever new shapes. Those of one update are enough.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    set_environment_of_threads()
     try:
         try:
             yield

@@ -1,5 +1,8 @@
 """Batches: every example once, within the budget, in an order that the seed decides."""
 
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from small_models import WORDS, random_bitext
 
 from aligner.nmt import batching
-from aligner.nmt.batching import Batches, encode, pad
+from aligner.nmt.batching import Batches, ahead, encode, pad
 from aligner.nmt.transformer import PAD
 from aligner.text.encoded import EncodedBitext, EncodedText
 from aligner.text.numbered import NumberedBitext
@@ -178,7 +181,7 @@ def test_loading_equals_padding_by_rows(
     )
     batches = Batches(bitext, direction, 60)
     examples = rng.integers(0, len(batches), 9)
-    src, tgt, predicted = batches.load(examples)
+    src, tgt, predicted, places = batches.load(examples)
     for row, example in enumerate(examples.tolist()):
         read, written = bitext.src, bitext.tgt
         tag = TO_TGT if direction == "both" else BOS
@@ -192,6 +195,8 @@ def test_loading_equals_padding_by_rows(
         ):
             assert found[row, : len(expected)].tolist() == expected
             assert not found[row, len(expected) :].any()
+    real = [i for i, subword in enumerate(predicted.flatten().tolist()) if subword]
+    assert places.tolist() == real
     assert src.shape[1] == batches.read(examples).max()
     assert tgt.shape == predicted.shape
     assert tgt.shape[1] == batches.written(examples).max()
@@ -260,3 +265,28 @@ def test_written_counts_what_the_decoder_predicts(direction: str) -> None:
     for chosen in batches.epoch(1, 0):
         predicted = batches.load(chosen).predicted
         assert int(predicted.ne(PAD).sum()) == batches.written(chosen).sum()
+
+
+def test_what_is_prepared_ahead_comes_in_order() -> None:
+    threads: list[str] = []
+
+    def items() -> Iterator[int]:
+        for item in range(1, 6):
+            threads.append(threading.current_thread().name)
+            yield item
+
+    found = ahead(items())
+    assert next(found) == 1
+    assert list(found) == [2, 3, 4, 5]
+    assert threading.current_thread().name not in threads
+
+
+def test_an_error_in_what_is_prepared_arrives() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    found = ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(found)

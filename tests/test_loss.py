@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def naive_loss(network: Transformer, batch: Batch, smoothing: float) -> float:
     """Sum over real subwords: -((1 - e) log p(y) + e · the mean log p(v))."""
     total = 0.0
-    for src, tgt, predicted in zip(*batch, strict=True):
+    for src, tgt, predicted in zip(*batch[:3], strict=True):
         s, t = int(src.ne(PAD).sum()), int(predicted.ne(PAD).sum())
         states = network(src[None, :s], tgt[None, :t])[0]
         for state, y in zip(states, predicted[:t], strict=True):

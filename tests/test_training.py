@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aligner.errors import ModelError, TrainingError
 from aligner.nmt import meter as meter_module
+from aligner.nmt import processes as processes_module
 from aligner.nmt import training as training_module
 from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import WEIGHTS
@@ -333,13 +334,13 @@ def test_every_pass_feeds_every_example_once(
 ) -> None:
     training = training_in(tmp_path, config(max_epochs=2, max_updates=1000))
     fed: list[int] = []
-    load = training.train.load
+    losses = training._losses
 
-    def watched(examples: np.ndarray) -> Any:
-        fed.extend(examples.tolist())
-        return load(examples)
+    def watched(prepared: Any) -> tuple[Tensor, Tensor]:
+        fed.extend(prepared.examples.tolist())
+        return losses(prepared)
 
-    monkeypatch.setattr(training.train, "load", watched)
+    monkeypatch.setattr(training, "_losses", watched)
     training.run(quiet)
     assert sorted(fed[:80]) == sorted(fed[80:]) == list(range(80))
     assert fed[:80] != fed[80:]
@@ -590,15 +591,21 @@ class Renewals:
 
 
 def guides_used(training: Training, patch: pytest.MonkeyPatch) -> list[Any]:
-    """Note, for every batch, the links that guide it."""
+    """Note, for every batch that is learnt from, the links that guide it."""
     used: list[Any] = []
-    original = Guide.attention
+    original, losses = Guide.attention, training._losses
 
     def attention(guide: Guide, examples: np.ndarray) -> Tensor:
-        used.append(guide.links)
-        return original(guide, examples)
+        rows = original(guide, examples)
+        rows.links = guide.links  # type: ignore[attr-defined]
+        return rows
+
+    def watched(prepared: Any) -> tuple[Tensor, Tensor]:
+        used.append(prepared.guide.links)
+        return losses(prepared)
 
     patch.setattr(Guide, "attention", attention)
+    patch.setattr(training, "_losses", watched)
     return used
 
 
@@ -645,7 +652,7 @@ def test_time_in_which_nothing_is_trained_does_not_count(
 ) -> None:
     """Of a clock that moves a second an update, and an hour a renewal."""
     clock = [0.0]
-    monkeypatch.setattr(training_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(processes_module.time, "monotonic", lambda: clock[0])
     renewals = Renewals([0.5])
 
     def slow() -> tuple[Guide, float]:
@@ -657,7 +664,7 @@ def test_time_in_which_nothing_is_trained_does_not_count(
     used = guides_used(training, monkeypatch)
     update = training._update
 
-    def one_second(group: list[np.ndarray]) -> tuple[Tensor, int]:
+    def one_second(group: Any) -> tuple[Tensor, int]:
         clock[0] += 1
         return update(group)
 
@@ -740,9 +747,9 @@ def change_losses(
     """Let `change` make another loss of each, given the update and the examples."""
     losses = training_module.Training._losses
 
-    def changed(self: Training, examples: Any) -> tuple[Tensor, Tensor]:
-        loss, missed = losses(self, examples)
-        return change(self.state.updates, loss, examples), missed
+    def changed(self: Training, prepared: Any) -> tuple[Tensor, Tensor]:
+        loss, missed = losses(self, prepared)
+        return change(self.state.updates, loss, prepared.examples), missed
 
     monkeypatch.setattr(training_module.Training, "_losses", changed)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -15,12 +16,24 @@ from aligner.errors import AlignerError, ConfigError
 USER_ERROR = 2
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = 128  # and the signal's number, as shells have it: Ctrl-C gives 130
+OTHERS_WAIT = 3.0  # seconds in which the first of several processes may fail as well
 AGAIN = 0.05  # seconds until a signal that came too soon is sent again
 
 
+_number = 0  # of this process, among those that do one thing together
+
+
+def speak_as(number: int) -> None:
+    """Leave it to the first of several processes, 0, to speak for all."""
+    global _number
+    _number = number
+
+
 def say(message: str) -> None:
-    """Print a message for the user on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    """Print a message for the user on stderr, in one piece."""
+    if not _number:
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
 
 
 @contextmanager
@@ -110,6 +123,11 @@ def stopping_gently() -> Iterator[Callable[[], bool]]:
 
 def fail(message: str) -> None:
     """End the program because of a user's mistake."""
+    if _number:
+        # torchrun ends us meanwhile if the first process has failed, and said why.
+        time.sleep(OTHERS_WAIT)
+        message = f"process {_number + 1}: {message}"
+        speak_as(0)
     say(f"aligner: error: {' '.join(message.split())}")
     with suppress(OSError):
         sys.stdout.flush()

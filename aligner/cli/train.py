@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from aligner.cli.console import resolve_device, say
+from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.options import DEVICE, SRC, TGT, THREADS
+from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def train(
     Kill it at any moment: the same command with --resume goes on.
     """
     from aligner.cli.training_run import train_model
+    from aligner.nmt.processes import ALONE, joined
 
     if not max_minutes > 0:
         raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
@@ -107,20 +110,26 @@ def train(
         raise ConfigError("--seeds: expected files, to be read for each seed, got '-'")
     else:
         runs = list(_runs_of_seeds(out, given, seeds))
+    rank = rank_from_environment()
+    if rank and "-" in (src, tgt, valid_src, valid_tgt, guide):
+        raise ConfigError("under torchrun: expected files, to be read by each process")
+    speak_as(rank.number if rank else 0)
     device = resolve_device(device, threads)
-    for run in runs:
-        if seeds is not None:
-            say(f"seed {run.config.training.seed}")
-        train_model(
-            run.files,
-            run.config,
-            run.out,
-            device,
-            max_minutes * 60,
-            resume=run.resume,
-        )
-        say(f"model: {run.out}")
-        say(f"align with: aligner align {run.out} --src FILE --tgt FILE > FILE.align")
+    with joined(rank.number, rank.of, device) if rank else nullcontext(ALONE) as group:
+        for run in runs:
+            if seeds is not None:
+                say(f"seed {run.config.training.seed}")
+            train_model(
+                run.files,
+                run.config,
+                run.out,
+                device,
+                max_minutes * 60,
+                resume=run.resume,
+                processes=group,
+            )
+            say(f"model: {run.out}")
+            say(f"align with: aligner align {run.out} --src FILE --tgt FILE > F.align")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +44,14 @@ from aligner.nmt.checkpoint import (
 from aligner.nmt.config import Config
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import computing
+from aligner.nmt.meter import Report
+from aligner.nmt.processes import ALONE, Processes
 from aligner.nmt.start import start_from_guide
 from aligner.nmt.training import Renewal, Training
 from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
+from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
 from aligner.prior.storage import load_prior, save_prior
 from aligner.text.encoded import EncodedBitext
@@ -57,6 +60,8 @@ from aligner.text.numbered import NumberedBitext
 from aligner.text.output import clear_leftovers
 from aligner.text.subwords import Side, Subwords
 
+# Where the first of several processes leaves the guide for the others.
+SHARED_LINKS = STATE.parent / "links.safetensors"
 CHOICE_PAIRS = 500  # validation pairs that layer, rows and thresholds are chosen on
 BLEU_PAIRS = 500
 MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
@@ -70,14 +75,20 @@ def train_model(
     max_seconds: float = math.inf,
     *,
     resume: bool = False,
+    processes: Processes = ALONE,
 ) -> TranslationModel:
-    """Train a model into the directory `out`; return it with its best weights."""
-    model, training, valid = _begin(files, config, out, device, resume=resume)
+    """Train a model into the directory `out`; return it with its best weights.
+
+    Of several processes, the first one writes the model and returns it whole.
+    """
+    begun = Beginning(files, config, out, resume, processes)
+    model, training, valid = _begin(begun, device)
     network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
     with stopping_gently() as is_to_stop, TrainingProgress(out) as progress:
-        state = training.run(progress, max_seconds, is_to_stop)
+        listen = progress if processes.is_first else _hear_nothing
+        state = training.run(listen, max_seconds, is_to_stop)
     if not math.isfinite(state.best_loss):
         raise ConfigError(
             "the training diverged: no validation gave a finite loss; expected a lower "
@@ -88,23 +99,67 @@ def train_model(
         f"training ended after {clock(state.seconds)}: {state.finished}; "
         f"best perplexity {perplexity:.2f} at step {state.best_update}"
     )
+    if not processes.is_first:
+        return model
     load_weights(out, network)
     network.eval()
     return _finish(model, valid, state, files, training.train.bitext, out)
 
 
+def _hear_nothing(report: Report) -> None:
+    """Leave reports to the first process."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a training is begun with, or gone on with, and by whom."""
+
+    files: TrainingFiles
+    config: Config
+    out: Path
+    resume: bool
+    processes: Processes
+
+
 def _begin(
-    files: TrainingFiles, config: Config, out: Path, device: str, *, resume: bool
+    begun: Beginning, device: str
 ) -> tuple[TranslationModel, Training, list[WordPair]]:
     """Return a model, its training, and validation pairs; what was words is let go."""
-    folder = _existing(out)
-    text = read_text(files, config, folder)
+    config, out, processes = begun.config, begun.out, begun.processes
+    text = read_text(begun.files, config, _existing(out))
+    if processes.is_first:
+        subwords, links, prior = _learn_from(text, begun)
+        processes.wait()
+    else:
+        subwords, links, prior = _learnt_by_first(text, begun)
+    processes.wait()
+    if processes.is_first:
+        (out / SHARED_LINKS).unlink(missing_ok=True)
+    torch.manual_seed(config.training.seed)
+    network = Transformer(config.transformer, subwords.vocab_size).to(device)
+    if not processes.is_first:
+        processes.seed(config.training.seed)
+    model = TranslationModel(config, subwords, network, {}, prior)
+    training, valid = _prepare(model, text, links, out, processes)
+    if begun.resume and (out / STATE).is_file():
+        training.resume()
+        say(f"resuming at step {training.state.updates}")
+    elif begun.resume:
+        say("no checkpoint yet: training starts from the beginning")
+    return model, training, valid
+
+
+def _learn_from(
+    text: TrainingText, begun: Beginning
+) -> tuple[Subwords, TextLinks | None, Prior | None]:
+    """Return what comes before the network; write it to the model directory."""
+    files, config, out = begun.files, begun.config, begun.out
     links, prior = guide_links(
-        files, text, lowercase=config.subwords.lowercase, folder=folder
+        files, text, lowercase=config.subwords.lowercase, folder=_existing(out)
     )
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
-    if resume:
+    if begun.resume:
         subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
     else:
         subwords = _learn_subwords(text.train, config)
@@ -112,16 +167,22 @@ def _begin(
     if prior is not None:
         save_prior(out / PRIOR, prior)
         prior = load_prior(out / PRIOR)  # as `aligner align` will have it
-    torch.manual_seed(config.training.seed)
-    network = Transformer(config.transformer, subwords.vocab_size).to(device)
-    model = TranslationModel(config, subwords, network, {}, prior)
-    training, valid = _prepare(model, text, links, out)
-    if resume and (out / STATE).is_file():
-        training.resume()
-        say(f"resuming at step {training.state.updates}")
-    elif resume:
-        say("no checkpoint yet: training starts from the beginning")
-    return model, training, valid
+    if links is not None and begun.processes.of > 1:
+        links.save(out / SHARED_LINKS)
+    return subwords, links, prior
+
+
+def _learnt_by_first(
+    text: TrainingText, begun: Beginning
+) -> tuple[Subwords, TextLinks | None, Prior | None]:
+    """Return what the first process has learnt, as soon as it has; no prior."""
+    out = begun.out
+    begun.processes.wait()
+    subwords = Subwords.load(out, lowercase=begun.config.subwords.lowercase)
+    links = None
+    if begun.files.guide != "none":
+        links = TextLinks.load(out / SHARED_LINKS, len(text.train), out)
+    return subwords, links, None
 
 
 def _existing(out: Path) -> Path:
@@ -130,7 +191,11 @@ def _existing(out: Path) -> Path:
 
 
 def _prepare(
-    model: TranslationModel, text: TrainingText, links: TextLinks | None, out: Path
+    model: TranslationModel,
+    text: TrainingText,
+    links: TextLinks | None,
+    out: Path,
+    processes: Processes,
 ) -> tuple[Training, list[WordPair]]:
     """Prepare the training of a fresh network: its data, its guide, its start.
 
@@ -158,6 +223,7 @@ def _prepare(
         guide,
         renewal,
         lines,
+        processes,
     )
     return training, [
         text.valid[i] for i in fitting_valid[: max(CHOICE_PAIRS, BLEU_PAIRS)]

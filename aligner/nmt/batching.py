@@ -1,8 +1,9 @@
 """Batches of sentence pairs of like length, from text in flat arrays."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -38,15 +39,24 @@ class Batch(NamedTuple):
         src: (B, S) what the encoder reads, ending in EOS.
         tgt: (B, T) what the decoder is fed, beginning with the tag.
         predicted: (B, T) what the decoder is to predict, ending in EOS.
+        places: (N,) where in the flat `predicted` the real subwords stand: a GPU that
+            was asked for them would have to be waited for.
     """
 
     src: Tensor
     tgt: Tensor
     predicted: Tensor
+    places: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        return Batch(*(ids.to(device, non_blocking=True) for ids in self))
+        return Batch(*(_moved(ids, device) for ids in self))
+
+
+def _moved(ids: Tensor, device: torch.device) -> Tensor:
+    # From pinned memory, a GPU fetches them while the processor goes on.
+    pinned = ids.pin_memory() if device.type == "cuda" else ids
+    return pinned.to(device, non_blocking=True)
 
 
 Example = tuple[Ids, Ids, int]  # source, target, first decoder input
@@ -68,7 +78,8 @@ def _framed(read: Examples, written: Examples, tags: Examples) -> Batch:
     for ids in (src, predicted):
         ids[np.arange(len(ids)), (ids != PAD).sum(axis=1)] = EOS
     tgt = np.concatenate([tags[:, None], written], axis=1)
-    return Batch(*map(torch.from_numpy, (src, tgt, predicted)))
+    places = np.flatnonzero(predicted != PAD)
+    return Batch(*map(torch.from_numpy, (src, tgt, predicted, places)))
 
 
 class Batches:
@@ -208,3 +219,15 @@ def padded_either(
     for rows, part in parts:
         padded[rows, : part.shape[1]] = part
     return padded
+
+
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items while a thread prepares the next one."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item

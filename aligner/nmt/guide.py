@@ -7,34 +7,21 @@ that sees the whole target. A word without links is guided to EOS, which stands 
 NULL.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from aligner.errors import ModelError
 from aligner.nmt.batching import padded_either
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.text.encoded import EncodedText
-from aligner.text.mapped import BLOCK, GrowingArray, blocks
 from aligner.text.numbered import NumberedBitext
-from aligner.text.output import replacing
 from aligner.text.subwords import Subwords
 
 Ints = NDArray[np.int64]
-
-PARTS = {
-    "ends": ("I64", np.int64),
-    "src": ("I32", np.int32),
-    "tgt": ("I32", np.int32),
-    "probability": ("F32", np.float32),
-}
 
 
 @dataclass(frozen=True)
@@ -72,24 +59,8 @@ class Guide:
         return replace(self, links=links)
 
     def save(self, path: Path) -> None:
-        """Write the links to a file, whole or not at all, as safetensors."""
-        arrays: list[NDArray[Any]] = [self.links.ends[1:], *self.links.links]
-        header, end = {}, 0
-        for (name, (dtype, _)), values in zip(PARTS.items(), arrays, strict=True):
-            offsets = [end, end := end + values.nbytes]
-            header[name] = {
-                "dtype": dtype,
-                "shape": values.shape,
-                "data_offsets": offsets,
-            }
-        # By hand: the library would hold the whole file in memory.
-        described = json.dumps(header).encode()
-        described += b" " * (-len(described) % 8)
-        with replacing(path) as beside, beside.open("wb") as file:
-            file.write(len(described).to_bytes(8, "little") + described)
-            for values in arrays:
-                for block in blocks(values):
-                    file.write(block.tobytes())
+        """Write the links to a file, whole or not at all."""
+        self.links.save(path)
 
     def load(self, path: Path, folder: Path | None = None) -> "Guide":
         """Return a guide with the links that `save` wrote for the same text.
@@ -97,17 +68,7 @@ class Guide:
         Raises:
             ModelError: the file is damaged, or has links for another number of pairs.
         """
-        try:
-            with safe_open(path, "numpy") as file:
-                pairs = file.get_slice("ends").get_shape()[0]
-                ends, *parts = (_read(file, name, folder) for name in PARTS)
-        except (OSError, SafetensorError) as error:
-            raise ModelError(f"{path}: damaged guide: {error}") from error
-        if pairs != len(self.links):
-            raise ModelError(
-                f"{path}: expected links for {len(self.links)} pairs, got {pairs}"
-            )
-        return self.with_links(TextLinks(ends, SoftLinks(*parts)))
+        return self.with_links(TextLinks.load(path, len(self.links), folder))
 
     def attention(self, examples: Ints) -> Tensor:
         """Return where each target subword should look, (B, T - 1, S), float32.
@@ -127,17 +88,6 @@ class Guide:
                 np.where(there, src, tgt), np.where(there, tgt, src), probability
             ),
         )
-
-
-def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
-    """Return one array of a safetensors file, on disk; in front of the ends, 0."""
-    part, read = file.get_slice(name), GrowingArray(PARTS[name][1], folder)
-    (size,) = part.get_shape()
-    if name == "ends":
-        read.append(np.zeros(1, np.int64))
-    for first in range(0, size, BLOCK):
-        read.append(part[first : min(first + BLOCK, size)])
-    return read.whole()
 
 
 def _spread(src_words: Ints, tgt_words: Ints, row: Ints, links: SoftLinks) -> Tensor:

@@ -1,5 +1,6 @@
 """The translation objective, and the precision that it is computed in."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from aligner.nmt.batching import Batch, Batches
 from aligner.nmt.cross_entropy import cross_entropy
 from aligner.nmt.norms import squared_layer_norms
-from aligner.nmt.transformer import PAD, Transformer, source_mask
+from aligner.nmt.processes import ALONE, Processes
+from aligner.nmt.transformer import Transformer, source_mask
 
 LEAST_SHARE = 1e-6  # bounds what a single missed link costs
 TINY = 1e-12  # keeps the root's slope finite where nothing arrives
@@ -47,26 +49,34 @@ def prediction_loss(
     network: Transformer, states: Tensor, batch: Batch, smoothing: float
 ) -> Tensor:
     """Return the summed cross-entropy that the decoder's states (B, T, D) give."""
-    real = batch.predicted != PAD
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     return cross_entropy(
-        states[real], network.embedding.weight, batch.predicted[real], smoothing
+        states.flatten(0, 1)[batch.places],
+        network.embedding.weight,
+        batch.predicted.flatten()[batch.places],
+        smoothing,
     )
 
 
 @torch.no_grad()
 def validation_loss(
-    network: Transformer, batches: Batches, precision: str, device: torch.device
+    network: Transformer,
+    batches: Batches,
+    precision: str,
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> float:
     """Return the mean cross-entropy on held-out text, in nats per target subword."""
     network.eval()
-    total, subwords = 0.0, 0
+    sums = torch.zeros(2, device=device)  # the loss, the subwords
+    share = itertools.islice(batches.in_order(), processes.number, None, processes.of)
     with computing(precision, device):
-        for batch in batches.in_order():
-            total += translation_loss(network, batch.to(device)).item()
-            subwords += int((batch.predicted != PAD).sum())
+        for batch in share:
+            sums[0] += translation_loss(network, batch.to(device))
+            sums[1] += len(batch.places)
     network.train()
-    return total / max(subwords, 1)
+    total, subwords = processes.summed(sums).tolist()
+    return float(total / max(subwords, 1))
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:

@@ -1,7 +1,6 @@
 """What a running training measures of itself, reports, and watches over."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,7 +49,9 @@ class Meter:
         self.training = training
         self.listen = listen
         self.max_seconds = max_seconds
-        self.started = self.saved = self.reported = time.monotonic()
+        # Asked once an update, so that several processes decide alike.
+        self.now = training.processes.clock()
+        self.started = self.saved = self.reported = self.now
         self.seconds_before = training.state.seconds
         self.loss = torch.zeros((), device=training.device)
         self.subwords = 0
@@ -61,8 +62,8 @@ class Meter:
         self.subwords += subwords
         if self.loss.device.type == "cpu":  # others would have to be waited for
             self.check()
-        now = time.monotonic()
-        if now - self.reported >= REPORT_SECONDS:
+        self.now = self.training.processes.clock()
+        if self.now - self.reported >= REPORT_SECONDS:
             self.check()
             mean = float(self.loss) / self.subwords
             self.report("train", mean)
@@ -92,18 +93,19 @@ class Meter:
 
     def restart(self) -> None:
         """Begin a new interval: what was not training must not count as such."""
-        self.reported = time.monotonic()
+        self.now = self.reported = self.training.processes.clock()
         self.loss, self.subwords = torch.zeros_like(self.loss), 0
 
-    def leave_out(self, seconds: float) -> None:
-        """Let time pass uncounted, in which nothing was trained."""
-        self.started += seconds
+    def leave_out(self) -> None:
+        """Let the time since the last update pass uncounted."""
+        before = self.now
         self.restart()
+        self.started += self.now - before
 
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""
         state, config = self.training.state, self.training.config
-        elapsed = max(time.monotonic() - self.reported, 1e-9)
+        elapsed = max(self.now - self.reported, 1e-9)
         seconds = self.seconds()
         of_time, of_steps = self._of_time(), self._of_steps()
         seconds_left = min(
@@ -140,19 +142,19 @@ class Meter:
         )
 
     def _of_time(self) -> float:
-        return (time.monotonic() - self.started) / self.max_seconds
+        return (self.now - self.started) / self.max_seconds
 
     def seconds(self) -> float:
         """Return the training time so far, over all runs."""
-        return self.seconds_before + time.monotonic() - self.started
+        return self.seconds_before + self.now - self.started
 
     def out_of_time(self) -> bool:
         """Tell whether this run has used up its time."""
-        return time.monotonic() - self.started >= self.max_seconds
+        return self.now - self.started >= self.max_seconds
 
     def save_is_due(self) -> bool:
         """Tell, once every few minutes, that it is time for a checkpoint."""
-        if time.monotonic() - self.saved < SAVE_SECONDS:
+        if self.now - self.saved < SAVE_SECONDS:
             return False
-        self.saved = time.monotonic()
+        self.saved = self.now
         return True

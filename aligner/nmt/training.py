@@ -3,24 +3,27 @@
 import io
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from aligner.errors import ModelError, TrainingError
-from aligner.nmt.batching import Batches
+from aligner.nmt.batching import Batch, Batches, ahead
 from aligner.nmt.checkpoint import save_weights
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import validation_loss
 from aligner.nmt.meter import Listener, Meter
 from aligner.nmt.objective import Objective
+from aligner.nmt.processes import ALONE, Processes
 from aligner.nmt.training_state import OUT_OF_TIME, STATE, TrainingState
 from aligner.nmt.transformer import Transformer
 from aligner.text.output import replacing
@@ -28,6 +31,23 @@ from aligner.text.output import replacing
 # What the network itself finds in the training text by now, for the next round, and how
 # far both directions agree about it.
 Renewal = Callable[[], tuple[Guide, float]]
+
+
+class Prepared(NamedTuple):
+    """A batch that is ready to be learnt from.
+
+    Attributes:
+        examples: the whole batch.
+        batch: the share of it that this process learns from.
+        guide: where that is guided to look; None without a guide.
+        weight: 0 where there are fewer examples than processes, and one that is
+            another's stands in for none, 1 elsewhere.
+    """
+
+    examples: NDArray[np.int64]
+    batch: Batch
+    guide: Tensor | None
+    weight: float
 
 
 class Training:
@@ -43,6 +63,7 @@ class Training:
         guide: Guide | None = None,
         renewal: Renewal | None = None,
         lines: Sequence[int] | NDArray[np.int64] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
@@ -52,7 +73,8 @@ class Training:
         `lines` says where in the text, from 0, each training pair comes from.
         """
         self.network = network
-        self.objective = Objective(network, config)
+        self.processes = processes
+        self.objective = processes.spread(Objective(network, config))
         self.train = train
         self.valid = valid
         self.config = config
@@ -61,6 +83,7 @@ class Training:
         self.renewal = renewal
         self.lines = range(len(train.bitext)) if lines is None else lines
         self.recent: list[NDArray[np.int64]] = []  # batches since the loss was checked
+        self.groups: Iterator[list[Prepared]] = iter(())
         self.device = next(network.parameters()).device
         self.state = TrainingState()
         self.optimizer = torch.optim.AdamW(
@@ -90,14 +113,15 @@ class Training:
             return state
         meter = Meter(self, listen, max_seconds)
         self.network.train()
-        for batches in self._groups():
-            loss, subwords = self._update(batches)
+        self.groups = self._groups()
+        while True:
+            loss, subwords = self._update(next(self.groups))
             meter.count(loss, subwords)
             self._look_for_limits(meter)
             if self._round_is_over(meter):
                 self._renew(meter)
             validating = state.updates % config.validate_every == 0
-            stopping = is_to_stop()
+            stopping = self.processes.any(is_to_stop())
             saving = (
                 validating or stopping or state.is_finished() or meter.save_is_due()
             )
@@ -111,56 +135,80 @@ class Training:
                 break
         return state
 
-    def _groups(self) -> Iterator[list[NDArray[np.int64]]]:
+    def _groups(self) -> Iterator[list[Prepared]]:
         """Yield the batches of each update, pass after pass, from where we stand."""
-        state, accumulate = self.state, self.config.accumulate
-        while True:
-            batches = self.train.epoch(self.config.seed, state.epoch, state.examples)
-            while group := list(itertools.islice(batches, accumulate)):
-                state.examples += sum(map(len, group))
-                if state.examples == len(self.train):
-                    state.epoch, state.examples = state.epoch + 1, 0
-                yield group
+        return ahead(self._prepared(self.state.epoch, self.state.examples))
 
-    def _update(self, group: list[NDArray[np.int64]]) -> tuple[Tensor, int]:
+    def _prepared(self, epoch: int, done: int) -> Iterator[list[Prepared]]:
+        while True:
+            batches = self.train.epoch(self.config.seed, epoch, done)
+            while group := list(itertools.islice(batches, self.config.accumulate)):
+                yield [self._prepare(examples) for examples in group]
+            epoch, done = epoch + 1, 0
+
+    def _prepare(self, examples: NDArray[np.int64]) -> Prepared:
+        share = self.processes.share(examples)
+        chosen = share if len(share) else examples[:1]
+        batch = self.train.load(chosen)
+        guide = None if self.guide is None else self.guide.attention(chosen)
+        return Prepared(examples, batch, guide, float(len(share) > 0))
+
+    def _update(self, group: list[Prepared]) -> tuple[Tensor, int]:
         """Take one optimizer step; return the summed loss and the target subwords."""
-        config, state = self.config, self.state
-        state.updates += 1
+        config = self.config
+        self._count(group)
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = learning_rate(state.updates, config)
-        subwords = sum(int(self.train.written(examples).sum()) for examples in group)
+            parameters["lr"] = learning_rate(self.state.updates, config)
+        subwords = sum(int(self.train.written(one.examples).sum()) for one in group)
         total = torch.zeros((), device=self.device)
-        self.recent += group
-        for examples in group:
-            total += self._learn(examples, subwords)
+        for one in group:
+            # Of several batches, only with the last one's are gradients summed up.
+            with self._gradients_kept_back() if one is not group[-1] else nullcontext():
+                total += self._learn(one, subwords)
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return total, subwords
+        return self.processes.summed(total), subwords
 
-    def _learn(self, examples: NDArray[np.int64], subwords: int) -> Tensor:
+    def _count(self, group: list[Prepared]) -> None:
+        """Note that an update is taken with a group of batches."""
+        state = self.state
+        state.updates += 1
+        self.recent += [one.examples for one in group]
+        state.examples += sum(len(one.examples) for one in group)
+        if state.examples == len(self.train):
+            state.epoch, state.examples = state.epoch + 1, 0
+
+    def _gradients_kept_back(self) -> AbstractContextManager[None]:
+        if isinstance(self.objective, DistributedDataParallel):
+            return self.objective.no_sync()
+        return nullcontext()
+
+    def _learn(self, prepared: Prepared, subwords: int) -> Tensor:
         """Add a batch's gradients; return its summed loss.
 
         Raises:
             TrainingError: the device has no memory for it.
         """
         try:
-            loss, missed = self._losses(examples)
+            loss, missed = self._losses(prepared)
             objective = loss + self.config.guide_weight * missed
-            (objective / subwords).backward()  # type: ignore[no-untyped-call]
+            # Over processes, the mean of gradients is taken, not the sum.
+            scale = prepared.weight * self.processes.of / subwords
+            (objective * scale).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"step {self.state.updates}: {self.device} is out of memory: expected "
                 f"a lower batch_tokens than {self.config.batch_tokens}; a higher "
                 "accumulate makes up for it; the last checkpoint is kept"
             ) from error
-        return loss.detach()
+        return prepared.weight * loss.detach()
 
-    def _losses(self, examples: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _losses(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Return the summed translation loss of a batch, and the guided attention's."""
-        batch = self.train.load(examples).to(self.device)
-        guide = self.guide and self.guide.attention(examples).to(self.device)
+        batch, guide = prepared.batch.to(self.device), prepared.guide
+        guide = None if guide is None else guide.to(self.device)
         losses: tuple[Tensor, Tensor] = self.objective(batch, guide)
         return losses
 
@@ -187,20 +235,31 @@ class Training:
     def _renew(self, meter: Meter) -> None:
         """Begin the next round; or the last, if another guide would not help."""
         assert self.renewal is not None
+        assert self.guide is not None
         state = self.state
-        began = time.monotonic()
-        self.network.eval()
-        guide, agreement = self.renewal()
-        self.network.train()
+        found = None
+        if self.processes.is_first:
+            self.network.eval()
+            found = self.renewal()
+            self.network.train()
+        agreement = self.processes.of_first(found[1] if found else 0.0)
         state.round += 1
         state.bad_validations = 0
         if agreement > state.agreement:
-            self.guide, state.guide, state.agreement = guide, state.round, agreement
-            guide.save(self._guide_file())
+            state.guide, state.agreement = state.round, agreement
+            if found:
+                found[0].save(self._guide_file())
+            self.processes.wait()
+            self.guide = (
+                found[0]
+                if found
+                else self.guide.load(self._guide_file(), self.directory)
+            )
+            self.groups = self._groups()  # what was prepared has the guide of before
         else:
             state.round = self.config.rounds
         self.save()
-        meter.leave_out(time.monotonic() - began)
+        meter.leave_out()
 
     def _guide_file(self) -> Path:
         """Return where the present guide lies: each in a file of its own."""
@@ -209,12 +268,17 @@ class Training:
     def _validate(self, meter: Meter) -> None:
         state = self.state
         loss = validation_loss(
-            self.network, self.valid, self.config.precision, self.device
+            self.network,
+            self.valid,
+            self.config.precision,
+            self.device,
+            self.processes,
         )
         if loss < state.best_loss:
             state.best_loss, state.best_update = loss, state.updates
             state.bad_validations = 0
-            save_weights(self.directory, self.network)
+            if self.processes.is_first:
+                save_weights(self.directory, self.network)
         else:
             state.bad_validations += 1
         meter.report("valid", loss)
@@ -228,6 +292,8 @@ class Training:
 
     def save(self) -> None:
         """Write all that `resume` needs beside the model, whole or not at all."""
+        if not self.processes.is_first:
+            return
         content = {
             "state": asdict(self.state),
             "digest": self.train.bitext.digest(),
@@ -277,6 +343,9 @@ class Training:
         self.state = state
         if state.guide > 1 and self.guide is not None:
             self.guide = self.guide.load(self._guide_file(), self.directory)
+        if not self.processes.is_first:
+            self.processes.seed(self.config.seed + state.updates)
+            return
         torch.set_rng_state(random)
         if self.device.type == "cuda" and "cuda_random" in content:
             torch.cuda.set_rng_state(content["cuda_random"].cpu(), self.device)

@@ -1,15 +1,19 @@
 """Likely links with their probabilities: of one sentence pair, and of a whole text."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
+from aligner.errors import ModelError
 from aligner.text.encoded import SENTENCES, steps
-from aligner.text.mapped import GrowingArray, blocks
+from aligner.text.mapped import BLOCK, GrowingArray, blocks
+from aligner.text.output import replacing
 
 LEAST_PROBABILITY = 0.02  # of the links that are reported
 
@@ -35,6 +39,14 @@ class SoftLinks(NamedTuple):
 NO_LINKS = SoftLinks(
     np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
 )
+
+
+PARTS = {
+    "ends": ("I64", np.int64),
+    "src": ("I32", np.int32),
+    "tgt": ("I32", np.int32),
+    "probability": ("F32", np.float32),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,54 @@ class TextLinks:
         for block in blocks(pairs, SENTENCES):
             chosen.append(self.counts(block), self.flat(block))
         return chosen.whole()
+
+    def save(self, path: Path) -> None:
+        """Write the links to a file, whole or not at all, as safetensors."""
+        arrays: list[NDArray[Any]] = [self.ends[1:], *self.links]
+        header, end = {}, 0
+        for (name, (dtype, _)), values in zip(PARTS.items(), arrays, strict=True):
+            offsets = [end, end := end + values.nbytes]
+            header[name] = {
+                "dtype": dtype,
+                "shape": values.shape,
+                "data_offsets": offsets,
+            }
+        # By hand: the library would hold the whole file in memory.
+        described = json.dumps(header).encode()
+        described += b" " * (-len(described) % 8)
+        with replacing(path) as beside, beside.open("wb") as file:
+            file.write(len(described).to_bytes(8, "little") + described)
+            for values in arrays:
+                for block in blocks(values):
+                    file.write(block.tobytes())
+
+    @classmethod
+    def load(cls, path: Path, pairs: int, folder: Path | None = None) -> "TextLinks":
+        """Return the links of so many pairs that `save` wrote, on disk.
+
+        Raises:
+            ModelError: the file is damaged, or has links for another number of pairs.
+        """
+        try:
+            with safe_open(path, "numpy") as file:
+                found = file.get_slice("ends").get_shape()[0]
+                ends, *parts = (_read(file, name, folder) for name in PARTS)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{path}: damaged guide: {error}") from error
+        if found != pairs:
+            raise ModelError(f"{path}: expected links for {pairs} pairs, got {found}")
+        return cls(ends, SoftLinks(*parts))
+
+
+def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
+    """Return one array of a safetensors file, on disk; in front of the ends, 0."""
+    part, read = file.get_slice(name), GrowingArray(PARTS[name][1], folder)
+    (size,) = part.get_shape()
+    if name == "ends":
+        read.append(np.zeros(1, np.int64))
+    for first in range(0, size, BLOCK):
+        read.append(part[first : min(first + BLOCK, size)])
+    return read.whole()
 
 
 class GrowingLinks:

@@ -125,6 +125,7 @@ def fail(message: str) -> None:
     """End the program because of a user's mistake."""
     if _number:
         # torchrun ends us meanwhile if the first process has failed, and said why.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(OTHERS_WAIT)
         message = f"process {_number + 1}: {message}"
         speak_as(0)

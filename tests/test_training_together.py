@@ -1,0 +1,142 @@
+"""Several processes of torchrun that train one model: as one process would."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Run, Trained, outcome, start
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+TOGETHER = [*TORCHRUN, "--nproc-per-node", "2"]
+# The command line; one process may die at an update.
+PROGRAM = """
+import os, signal
+from aligner.cli import main
+from aligner.nmt import training
+
+update = training.Training._update
+def dying(self, group):
+    if os.environ["RANK"] == {dying!r} and self.state.updates == 11:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(self, group)
+training.Training._update = dying
+main()
+"""
+
+
+def without_dropout(trained: Trained, folder: Path, **changes: object) -> Path:
+    """Return the recipe of the small model, but that nothing in it is random."""
+    text = trained.recipe.read_text().replace("[training]", "dropout = 0.0\n[training]")
+    for key, value in changes.items():
+        lines = [line for line in text.splitlines() if not line.startswith(f"{key} =")]
+        text = "\n".join([*lines, f"{key} = {value}"]) + "\n"
+    recipe = folder / "recipe.toml"
+    recipe.write_text(text)
+    return recipe
+
+
+def validations(model: Path) -> list[float]:
+    """Return the loss of each validation of a training."""
+    reports = map(json.loads, (model / "log.jsonl").read_text().splitlines())
+    return [report["loss"] for report in reports if report["kind"] == "valid"]
+
+
+def test_they_learn_what_one_process_learns(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    recipe = without_dropout(trained, tmp_path, accumulate=3)
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    options = ["--config", recipe]
+    one = run(*trained.training(alone), *options)
+    assert one.code == 0, one.err
+    command = ["-m", "aligner", *trained.training(together), *options]
+    two = outcome(start(command, TOGETHER))
+    assert two.code == 0, two.err
+    assert len(validations(alone)) == 3
+    assert validations(together) == pytest.approx(validations(alone), rel=1e-3)
+    assert sorted(p.name for p in together.rglob("*") if p.is_file()) == sorted(
+        p.name for p in alone.rglob("*") if p.is_file()
+    )
+    assert two.err.count(f"model: {together}") == 1, "the first one speaks for both"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("dying", ["0", "1"])
+def test_when_one_dies_the_others_end_and_another_number_goes_on(
+    trained: Trained, run: Run, tmp_path: Path, dying: str
+) -> None:
+    recipe = without_dropout(trained, tmp_path)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert run(*trained.training(whole), "--config", recipe).code == 0
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format(dying=dying))
+    command = [program, *trained.training(cut), "--config", recipe]
+    result = outcome(start(command, TOGETHER))
+    assert result.code == 1
+    assert "Signal 9" in result.err, "torchrun says which one died"
+    told = "aligner: error: another process of this training ended"
+    assert result.err.count(told) == int(dying), "the first one speaks, if it lives"
+    assert result.err.count("aligner: error:") == int(dying)
+    resumed = run("train", "--out", cut, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "resuming at step 8" in resumed.err
+    assert validations(cut) == pytest.approx(validations(whole), rel=1e-3)
+
+
+def test_several_go_on_with_what_one_began(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    recipe = without_dropout(trained, tmp_path, max_updates=60)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert run(*trained.training(whole), "--config", recipe).code == 0
+    options = ["--config", recipe, "--max-minutes", "0.001"]
+    first = run(*trained.training(cut), *options)
+    assert first.code == 0, first.err
+    command = ["-m", "aligner", "train", "--out", cut, "--resume"]
+    result = outcome(start(command, TOGETHER))
+    assert result.code == 0, result.err
+    assert validations(cut)[-1] == pytest.approx(validations(whole)[-1], rel=1e-3)
+
+
+def test_sigterm_leaves_a_checkpoint_of_all(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    recipe = without_dropout(trained, tmp_path, max_updates=99999, patience=99999)
+    out = tmp_path / "model"
+    command = ["-m", "aligner", *trained.training(out), "--config", recipe]
+    process = start([*command, "--guide", "none"], TOGETHER)
+    while not (out / "log.jsonl").exists() or not (out / "log.jsonl").read_text():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    result = outcome(process)
+    assert result.code != 0
+    assert "stopping after a checkpoint" in result.err, result.err
+    assert "aligner: error" not in result.err
+    resumed = run("train", "--out", out, "--resume", "--max-minutes", "0.001")
+    assert resumed.code == 0, resumed.err
+    assert "resuming at step" in resumed.err
+
+
+def test_they_need_files_to_read(
+    trained: Trained, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", "0")
+    out = tmp_path / "model"
+    result = run("train", "--src", "-", "--tgt", trained.tgt, "--out", out)
+    result.assert_clean_failure("under torchrun: expected files")
+
+
+def test_a_users_mistake_is_told_once(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    command = ["-m", "aligner", "train", "--src", empty, "--tgt", empty]
+    result = outcome(start([*command, "--out", tmp_path / "model"], TOGETHER))
+    assert result.code == 1
+    assert result.err.count("aligner: error:") == 1, result.err
+    assert not (tmp_path / "model").exists()

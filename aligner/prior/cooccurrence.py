@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Words: TypeAlias = Sequence[str]
 Ints: TypeAlias = NDArray[np.int64]
 
-BATCH_CELLS = 1 << 20
+BATCH_CELLS = 1 << 18  # what numpy makes of them lies in the cache
 PADDING, UNKNOWN = -1, -2  # in place of a word's number
 UNSEEN = 0  # the word pair of padding, and of words never seen together
 

@@ -40,6 +40,8 @@ VARIANTS = {
     "precise": "--preset precise",
     "recall": "--preset recall",
     "full": "--rows full --layer 1",
+    "exact": "--precision float32",
+    "rough": "--precision bfloat16 --scores",
     "pairs": "--sentence-scores {out}/sentence-scores",
 }
 

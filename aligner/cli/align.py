@@ -133,6 +133,13 @@ def align(
             "shares, one after the other, are what one process writes.",
         ),
     ] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(
+            help="Of the network's matrix products; auto: bfloat16 where the processor "
+            "has it, twice as fast, and about one link in 2,000 differs."
+        ),
+    ] = "auto",
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
@@ -167,7 +174,7 @@ def align(
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    aligner = Aligner(loaded, reading, rule, max_length, weight)
+    aligner = Aligner(loaded, reading, rule, max_length, weight, precision)
     src_words, tgt_words = word_tokenizers(tokenize)
 
     def read() -> Iterator["WordPair"]:

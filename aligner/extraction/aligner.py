@@ -8,6 +8,7 @@ import numpy as np
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
+    Precision,
     Reading,
     Segmented,
     WordScores,
@@ -49,6 +50,7 @@ class Aligner:
         rule: LinkRule | None = None,
         max_length: int = 500,
         prior_weight: float = PRIOR_WEIGHT,
+        precision: Precision = "float32",
     ) -> None:
         """Set up alignment with a loaded model.
 
@@ -62,6 +64,8 @@ class Aligner:
             prior_weight: from 0, the attention alone, to 1, the prior alone; by
                 default their geometric mean. Where the model has no prior, the
                 attention alone is used.
+            precision: of the network's matrix products; `auto`, as `aligner align`
+                has it, is bfloat16 where the processor multiplies it in hardware.
 
         Raises:
             ConfigError: the model has no such layer, head or direction, or the weight
@@ -73,6 +77,7 @@ class Aligner:
         self.rule = rule or stored_rule(model)
         self.max_length = max_length
         self.prior_weight = prior_weight if model.prior else 0.0
+        self.precision = precision
         self._check()
 
     @classmethod
@@ -109,17 +114,14 @@ class Aligner:
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return the word scores of pairs that have no `problem`."""
         segmented = [Segmented.of(pair, self.model.subwords) for pair in pairs]
-        network, direction = self.model.network, self.rule.direction
+        direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
         reverse: Sequence[WordScores | None] = [None] * len(pairs)
-        tags = direction_tags(self.model)
         if direction != "reverse":
-            forward = read_word_scores(
-                network, segmented, tags["forward"], self.reading
-            )
+            forward = self._read(segmented, tags["forward"])
         if direction != "forward":
             turned = [pair.turned() for pair in segmented]
-            reverse = read_word_scores(network, turned, tags["reverse"], self.reading)
+            reverse = self._read(turned, tags["reverse"])
         scores = [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
         if self.model.prior is None or not self.prior_weight:
             return scores
@@ -134,6 +136,11 @@ class Aligner:
                 scores, self.model.prior.word_scores(pairs), strict=True
             )
         ]
+
+    def _read(self, pairs: Sequence[Segmented], tag: int) -> list[WordScores]:
+        return read_word_scores(
+            self.model.network, pairs, tag, self.reading, self.precision
+        )
 
     def problem(self, pair: WordPair) -> str:
         """Return why a pair cannot be aligned, or an empty string."""

@@ -307,6 +307,21 @@ def test_ctrl_c(trained: Trained, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_first_links_come_while_more_text_is_awaited(trained: Trained) -> None:
+    process = start(
+        ["align", trained.model, "--src", "-"], stdin=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"the king ||| der K\xc3\xb6nig\n" * 130)
+    assert all(b"-" in process.stdout.readline() for _ in range(128))
+    process.stdin.close()
+    process.stdin = None
+    rest = outcome(process)
+    assert rest.out.count("\n") == 2
+    assert rest.err.endswith("aligned 130 of 130 pairs\n")
+
+
 def test_who_reads_the_output_may_leave(trained: Trained, tmp_path: Path) -> None:
     for side, path in (("src", trained.test_src), ("tgt", trained.test_tgt)):
         (tmp_path / side).write_bytes(path.read_bytes() * 400)

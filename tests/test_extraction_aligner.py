@@ -318,6 +318,15 @@ def test_pairs_stream_through_in_chunks(
     assert taken == 11
 
 
+def test_chunks_grow_from_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 2)
+    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 7)
+    pairs = word_pairs(25)
+    found = list(aligner_module.chunks(pairs))
+    assert [len(chunk) for chunk in found] == [2, 4, 7, 7, 5]
+    assert [pair for chunk in found for pair in chunk] == pairs
+
+
 # What a model can and cannot do
 
 

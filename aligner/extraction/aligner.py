@@ -30,6 +30,7 @@ OneWay = Literal["forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
+FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
@@ -197,15 +198,19 @@ def _mixed(
 
 
 def chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
-    """Yield the pairs in lists that are limited in number and in size."""
+    """Yield the pairs in lists that are limited in number and in size.
+
+    Where they are cut depends on the pairs alone: the first are short.
+    """
     chunk: list[WordPair] = []
-    cells = 0
+    limit, cells = min(FIRST_CHUNK_PAIRS, CHUNK_PAIRS), 0
     for src, tgt in pairs:
         chunk.append((src, tgt))
         cells += len(src) * len(tgt)
-        if len(chunk) == CHUNK_PAIRS or cells > CHUNK_CELLS:
+        if len(chunk) == limit or cells > CHUNK_CELLS:
             yield chunk
             chunk, cells = [], 0
+            limit = min(2 * limit, CHUNK_PAIRS)
     if chunk:
         yield chunk
 

@@ -42,9 +42,11 @@ def reporting() -> Iterator[None]:
     # Threads that spin while they wait make a training on shared cores ten times
     # slower; torch reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16:
-    # gigabytes, as batches have ever new shapes. Those of one update are enough.
+    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16, and
+    # torch keeps it once more: gigabytes, as batches have ever new shapes. Those of one
+    # update are enough.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
     try:
         try:
             yield

@@ -143,7 +143,7 @@ def align(
         Literal["auto", "float32", "bfloat16"],
         typer.Option(
             help="Of the network's matrix products; auto: bfloat16 where the processor "
-            "has it, twice as fast, and about one link in 2,000 differs."
+            "has it, which is faster and changes about one link in 2,000."
         ),
     ] = "auto",
     device: Annotated[str, DEVICE] = "auto",

@@ -45,8 +45,10 @@ def decompressed(file: BinaryIO) -> Iterator[bytes]:
     Raises:
         OSError: while iterating, if compressed data are damaged or end too soon.
     """
-    first = file.read(_CHUNK)
-    chunks = itertools.chain([first], iter(lambda: file.read(_CHUNK), b""))
+    first = file.read(len(_XZ))
+    # What has come already, without waiting for a pipe to fill the chunk.
+    read = getattr(file, "read1", file.read)
+    chunks = itertools.chain([first], iter(lambda: read(_CHUNK), b""))
     if first.startswith(_GZIP):
         return _streams(chunks, lambda: zlib.decompressobj(wbits=31), "gzip")
     if first.startswith(_XZ):

@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Callable
@@ -234,3 +235,22 @@ def test_malformed_single_files(tmp_path: Path, content: bytes, expected: str) -
     path = written(tmp_path, content)
     with pytest.raises(AlignerError, match=expected):
         list(read_bitext(path))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_who_listens_knows_how_far_a_file_was_read(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    content = random.Random(1).randbytes(200_000).hex().encode()
+    text = b"".join(content[i : i + 50] + b"\n" for i in range(0, len(content), 50))
+    src, tgt = tmp_path / "src", tmp_path / "tgt"
+    src.write_bytes(pack(text))
+    tgt.write_bytes(text)
+    places: list[int] = []
+    pairs = read_bitext(src, tgt, listen=places.append)
+    next(pairs)
+    size = src.stat().st_size
+    assert 0 < places[-1] < size / 2, "no more than a block ahead"
+    assert sum(1 for _ in pairs) == 7999
+    assert places == sorted(places)
+    assert places[-1] == size

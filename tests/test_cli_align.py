@@ -40,6 +40,8 @@ VARIANTS = {
     "precise": "--preset precise",
     "recall": "--preset recall",
     "full": "--rows full --layer 1",
+    "exact": "--precision float32",
+    "rough": "--precision bfloat16 --scores",
     "pairs": "--sentence-scores {out}/sentence-scores",
 }
 
@@ -303,6 +305,21 @@ def test_ctrl_c(trained: Trained, tmp_path: Path) -> None:
     assert result.err.splitlines()[-1] == "aligner: interrupted"
     assert "Traceback" not in result.err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_links_come_while_more_text_is_awaited(trained: Trained) -> None:
+    process = start(
+        ["align", trained.model, "--src", "-"], stdin=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"the king ||| der K\xc3\xb6nig\n" * 130)
+    assert all(b"-" in process.stdout.readline() for _ in range(128))
+    process.stdin.close()
+    process.stdin = None
+    rest = outcome(process)
+    assert rest.out.count("\n") == 2
+    assert rest.err.endswith("aligned 130 of 130 pairs\n")
 
 
 def test_who_reads_the_output_may_leave(trained: Trained, tmp_path: Path) -> None:

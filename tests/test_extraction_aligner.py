@@ -319,6 +319,15 @@ def test_pairs_stream_through_in_chunks(
     assert taken == 11
 
 
+def test_chunks_grow_from_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 2)
+    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 7)
+    pairs = word_pairs(25)
+    found = list(aligner_module.chunks(pairs))
+    assert [len(chunk) for chunk in found] == [2, 4, 7, 7, 5]
+    assert [pair for chunk in found for pair in chunk] == pairs
+
+
 # What a model can and cannot do
 
 
@@ -370,6 +379,27 @@ def test_separate_vocabularies_align_too() -> None:
     model = random_model(joint=False)
     results = list(Aligner(model).align(word_pairs(5)))
     assert all(not result.problem for result in results)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [*READINGS, Reading(1, "awo", "resln", 2)],
+    ids=str,
+)
+def test_bfloat16_gives_nearly_the_same_scores(
+    model: TranslationModel, reading: Reading
+) -> None:
+    """Eight bits of the network's products; what is made of them is float32."""
+    pairs = word_pairs(20)
+    exact = Aligner(model, reading).word_scores(pairs)
+    rough = Aligner(model, reading, precision="bfloat16").word_scores(pairs)
+    for one, other in zip(exact, rough, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert a is not None
+            assert b is not None
+            assert b.dtype == np.float32
+            np.testing.assert_allclose(b, a, rtol=0.1, atol=0.05 * a.max())
+            assert not np.array_equal(a, b)
 
 
 def test_the_stored_choice_is_the_default(model: TranslationModel) -> None:

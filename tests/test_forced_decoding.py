@@ -51,7 +51,7 @@ def test_every_pair_comes_once_within_the_limits(
     pairs: list[Segmented], tokens: int, cells: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forced_decoding, "BATCH_TOKENS", tokens)
+        patch.setattr(forced_decoding, "CPU_BATCH_TOKENS", tokens)
         patch.setattr(forced_decoding, "BATCH_CELLS", cells)
         batches = list(forced_batches(pairs, TO_TGT, CPU))
     assert sorted(i for batch in batches for i in batch.indices) == list(
@@ -83,7 +83,14 @@ def test_the_limits_fill_batches() -> None:
     """Pairs of equal size: as many as fit go together, not one at a time."""
     pairs = [segmented([1] * 7, [1] * 7)] * 1000
     counts = [len(batch.indices) for batch in forced_batches(pairs, TO_TGT, CPU)]
-    assert counts == [512, 488]  # 4096 tokens / 8
+    assert counts == [128] * 7 + [104]  # 1024 tokens / 8
+
+
+@given(pairs_strategy)
+def test_both_directions_are_put_together_alike(pairs: list[Segmented]) -> None:
+    turned = [pair.turned() for pair in pairs]
+    there, back = (forced_batches(way, TO_TGT, CPU) for way in (pairs, turned))
+    assert [batch.indices for batch in there] == [batch.indices for batch in back]
 
 
 def test_a_pair_turned_is_read_from_the_other_side() -> None:
@@ -125,7 +132,7 @@ def test_limits_do_not_matter(
 ) -> None:
     pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(20)]
     before = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
-    monkeypatch.setattr(forced_decoding, "BATCH_TOKENS", limit)
+    monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", limit)
     after = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
     for one, other in zip(before, after, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

@@ -92,6 +92,15 @@ def test_equals_the_sum_over_all_paths(size: tuple[int, int], seed: int) -> None
     np.testing.assert_allclose(found.jumps, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_links_are_the_same_whether_jumps_are_counted() -> None:
+    emissions, jumps = random_emissions(SIZES, 4), random_jumps(4)
+    found = posteriors(emissions, jumps, NULL, counting=False)
+    counted = posteriors(emissions, jumps, NULL)
+    np.testing.assert_array_equal(found.links, counted.links)
+    assert counted.jumps.any()
+    assert not found.jumps.any()
+
+
 def test_padding_changes_nothing() -> None:
     emissions, jumps = random_emissions(SIZES, 3), random_jumps(3)
     found = posteriors(emissions, jumps, NULL)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import SENTENCES, Run, Trained
 
-from aligner.cli.shards import Shard, chunks_of_shard, parse_shard
+from aligner.cli.shards import ReadingPlace, Shard, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
 from aligner.extraction import aligner as aligner_module
 
@@ -35,6 +35,42 @@ def test_shards_are_all_chunks_in_order_and_once(
     assert max(sizes) - min(sizes) <= 1
     for first_line, pairs in whole:
         assert TEXT[first_line - 1 : first_line - 1 + len(pairs)] == pairs
+
+
+def test_shards_are_of_like_size_though_the_first_chunks_are_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 1)
+    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 4)
+    pairs = [(["a"], ["b"])] * 100
+    whole = list(chunks_of_shard(lambda: pairs, None))
+    assert [len(chunk.pairs) for chunk in whole][:4] == [1, 2, 4, 4]
+    shards = [list(chunks_of_shard(lambda: pairs, Shard(i, 3))) for i in (1, 2, 3)]
+    assert [chunk for shard in shards for chunk in shard] == whole
+    for shard in shards:
+        assert abs(sum(len(chunk.pairs) for chunk in shard) - 100 / 3) <= 4
+
+
+def test_what_share_of_a_shard_has_been_read(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("x" * 100)
+    found = []
+    for shard in (None, Shard(1, 4), Shard(2, 4)):
+        place = ReadingPlace(str(text), shard)
+        for position in (0, 10, 40, 100):
+            place.note(position)
+            found.append(place.share())
+    of_all, of_first, of_second = found[:4], found[4:8], found[8:]
+    assert of_all == pytest.approx([0, 0.1, 0.4, 1])
+    assert of_first == pytest.approx([0, 0.4, 1, 1])
+    assert of_second == pytest.approx([0, 0, 0.6, 1])
+
+
+@pytest.mark.parametrize("name", ["-", "missing"])
+def test_of_what_is_no_file_nobody_knows_the_share(tmp_path: Path, name: str) -> None:
+    place = ReadingPlace(name if name == "-" else str(tmp_path / name), None)
+    place.note(5)
+    assert place.share() == 0
 
 
 def test_shards_one_after_the_other_are_what_one_process_writes(

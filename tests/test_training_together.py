@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run, Trained, outcome, start
+from conftest import ENVIRONMENT, Run, Trained, outcome, start
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 TOGETHER = [*TORCHRUN, "--nproc-per-node", "2"]
@@ -120,15 +120,11 @@ def test_sigterm_leaves_a_checkpoint_of_all(
     assert "resuming at step" in resumed.err
 
 
-def test_they_need_files_to_read(
-    trained: Trained, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
-        monkeypatch.setenv(name, "2")
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    monkeypatch.setenv("RANK", "0")
-    out = tmp_path / "model"
-    result = run("train", "--src", "-", "--tgt", trained.tgt, "--out", out)
+def test_they_need_files_to_read(trained: Trained, tmp_path: Path) -> None:
+    together = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2"}
+    environment = ENVIRONMENT | together | {"LOCAL_WORLD_SIZE": "2"}
+    command = ["train", "--src", "-", "--tgt", trained.tgt, "--out", tmp_path / "model"]
+    result = outcome(start(command, env=environment))
     result.assert_clean_failure("under torchrun: expected files")
 
 

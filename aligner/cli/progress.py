@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 30.0
 LIVE_SECONDS = 0.5
+QUIET_SECONDS = 2.0  # what is done by then needs no figures
 
 
 def clock(seconds: float) -> str:
@@ -90,13 +92,22 @@ class TrainingProgress:
 
 
 class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
-    """Shows how many pairs have been aligned, and how fast, if it takes a while."""
+    """Shows how many pairs have been aligned, how fast, and how long it will take."""
 
-    def __init__(self) -> None:
-        """Start the clock."""
+    def __init__(self, share_read: Callable[[], float]) -> None:
+        """Start the clock.
+
+        Args:
+            share_read: tells what share of our text has been read; 0 if nobody knows.
+        """
         self.pairs = 0
+        self._share_read = share_read
+        self._of = 0.0  # about how many pairs there are; 0 if nobody knows
+        self._taken = 0
         self._live = Console(stderr=True).is_terminal
-        self._started = self._shown = time.monotonic()
+        self._started = time.monotonic()
+        self._next = self._started + (QUIET_SECONDS if self._live else PLAIN_SECONDS)
+        self._shown = False
 
     def __exit__(
         self,
@@ -105,22 +116,35 @@ class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
         trace: TracebackType | None,
     ) -> None:
         """Leave the line of figures behind."""
-        if self._live and self._shown > self._started:
+        if self._live and self._shown:
             print(file=sys.stderr)
 
+    def take(self, pairs: int) -> None:
+        """Count pairs that have been read, and from them guess how many there are."""
+        self._taken += pairs
+        share = self._share_read()
+        self._of = self._taken / share if share > 0 else 0.0
+
     def advance(self) -> None:
-        """Count one pair."""
+        """Count one aligned pair."""
         self.pairs += 1
         now = time.monotonic()
-        if now - self._shown < (LIVE_SECONDS if self._live else PLAIN_SECONDS):
+        if now < self._next:
             return
-        self._shown = now
-        speed = self.pairs / (now - self._started)
-        text = f"{self.pairs} pairs, {speed:.0f} pairs/s, {clock(now - self._started)}"
+        self._next = now + (LIVE_SECONDS if self._live else PLAIN_SECONDS)
+        self._shown = True
+        text = self._describe(now - self._started)
         if self._live:
-            print(f"\r{text} ", end="", file=sys.stderr, flush=True)
+            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
         else:
             say(text)
+
+    def _describe(self, seconds: float) -> str:
+        speed = self.pairs / seconds
+        text = f"{self.pairs} pairs, {speed:.0f} pairs/s, {clock(seconds)}"
+        if not self._of:
+            return text
+        return f"{text}, left {clock(max(self._of - self.pairs, 0) / speed)}"
 
 
 class PassProgress(AbstractContextManager["PassProgress"]):

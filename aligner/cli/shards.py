@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aligner.errors import ConfigError
@@ -22,6 +23,29 @@ class NumberedChunk(NamedTuple):
 
     first_line: int
     pairs: list["WordPair"]
+
+
+class ReadingPlace:
+    """How far a text has been read, by the bytes of its first file."""
+
+    def __init__(self, path: str, shard: Shard | None) -> None:
+        """Begin before the text, of which a shard, or all, is ours; "-" is stdin."""
+        file = Path(path)
+        known = path != "-" and file.is_file()
+        self._size = file.stat().st_size if known else 0
+        self._bytes = 0
+        self._shard = shard or Shard(1, 1)
+
+    def note(self, position: int) -> None:
+        """Note that so many bytes have been read."""
+        self._bytes = position
+
+    def share(self) -> float:
+        """Return about what share of our own part has been read; 0 if nobody knows."""
+        if not self._size:
+            return 0.0
+        whole = min(self._bytes / self._size, 1.0)
+        return min(max(whole * self._shard.of - self._shard.number + 1, 0.0), 1.0)
 
 
 def parse_shard(text: str) -> Shard:
@@ -49,14 +73,14 @@ def chunks_of_shard(
     """
     from aligner.extraction.aligner import chunks
 
-    first, last = 0, None
-    if shard is not None:
-        count = sum(1 for _ in chunks(read()))
-        first, last = (count * i // shard.of for i in (shard.number - 1, shard.number))
+    of, number = (shard.of, shard.number) if shard else (1, 1)
+    count = sum(1 for _ in read()) if shard else 0
     line = 1
-    for number, chunk in enumerate(chunks(read())):
-        if last is not None and number >= last:
+    for chunk in chunks(read()):
+        # Chunks differ in size, so what counts is where in the text one begins.
+        owner = 1 + (line - 1) * of // count if shard else 1
+        if owner > number:
             return
-        if number >= first:
+        if owner == number:
             yield NumberedChunk(line, chunk)
         line += len(chunk)

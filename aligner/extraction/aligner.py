@@ -8,6 +8,7 @@ import numpy as np
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
+    Precision,
     Reading,
     Segmented,
     WordScores,
@@ -29,6 +30,7 @@ OneWay = Literal["forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
+FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
@@ -49,6 +51,7 @@ class Aligner:
         rule: LinkRule | None = None,
         max_length: int = 500,
         prior_weight: float = PRIOR_WEIGHT,
+        precision: Precision = "float32",
     ) -> None:
         """Set up alignment with a loaded model.
 
@@ -62,6 +65,8 @@ class Aligner:
             prior_weight: from 0, the attention alone, to 1, the prior alone; by
                 default their geometric mean. Where the model has no prior, the
                 attention alone is used.
+            precision: of the network's matrix products; `auto`, as `aligner align`
+                has it, is bfloat16 where the processor multiplies it in hardware.
 
         Raises:
             ConfigError: the model has no such layer, head or direction, or the weight
@@ -73,6 +78,7 @@ class Aligner:
         self.rule = rule or stored_rule(model)
         self.max_length = max_length
         self.prior_weight = prior_weight if model.prior else 0.0
+        self.precision = precision
         self._check()
 
     @classmethod
@@ -109,17 +115,14 @@ class Aligner:
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return the word scores of pairs that have no `problem`."""
         segmented = [Segmented.of(pair, self.model.subwords) for pair in pairs]
-        network, direction = self.model.network, self.rule.direction
+        direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
         reverse: Sequence[WordScores | None] = [None] * len(pairs)
-        tags = direction_tags(self.model)
         if direction != "reverse":
-            forward = read_word_scores(
-                network, segmented, tags["forward"], self.reading
-            )
+            forward = self._read(segmented, tags["forward"])
         if direction != "forward":
             turned = [pair.turned() for pair in segmented]
-            reverse = read_word_scores(network, turned, tags["reverse"], self.reading)
+            reverse = self._read(turned, tags["reverse"])
         scores = [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
         if self.model.prior is None or not self.prior_weight:
             return scores
@@ -134,6 +137,11 @@ class Aligner:
                 scores, self.model.prior.word_scores(pairs), strict=True
             )
         ]
+
+    def _read(self, pairs: Sequence[Segmented], tag: int) -> list[WordScores]:
+        return read_word_scores(
+            self.model.network, pairs, tag, self.reading, self.precision
+        )
 
     def problem(self, pair: WordPair) -> str:
         """Return why a pair cannot be aligned, or an empty string."""
@@ -190,15 +198,19 @@ def _mixed(
 
 
 def chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
-    """Yield the pairs in lists that are limited in number and in size."""
+    """Yield the pairs in lists that are limited in number and in size.
+
+    Where they are cut depends on the pairs alone: the first are short.
+    """
     chunk: list[WordPair] = []
-    cells = 0
+    limit, cells = min(FIRST_CHUNK_PAIRS, CHUNK_PAIRS), 0
     for src, tgt in pairs:
         chunk.append((src, tgt))
         cells += len(src) * len(tgt)
-        if len(chunk) == CHUNK_PAIRS or cells > CHUNK_CELLS:
+        if len(chunk) == limit or cells > CHUNK_CELLS:
             yield chunk
             chunk, cells = [], 0
+            limit = min(2 * limit, CHUNK_PAIRS)
     if chunk:
         yield chunk
 

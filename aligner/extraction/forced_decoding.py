@@ -1,13 +1,14 @@
 """Feed a model given translations, and read word scores off its cross-attention."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aligner.extraction.scores import (
     PLAIN,
@@ -18,14 +19,25 @@ from aligner.extraction.scores import (
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad
+from aligner.nmt.loss import computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
 from aligner.text.subwords import Subwords
 
 Ids = NDArray[np.int32]
 WordScores = NDArray[np.float32]
+Precision = Literal["auto", "float32", "bfloat16"]
 
-BATCH_TOKENS = 4096  # padded, on the longer side
+# Padded, on the longer side. On a CPU, small batches stay in the cache and hold little
+# padding; other devices have more to do at once.
+BATCH_TOKENS = 4096
+CPU_BATCH_TOKENS = 1024
+# Without gradients, the fused kinds are faster on a CPU too.
+ATTENTION = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
 BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
 
 
@@ -122,22 +134,26 @@ def forced_batches(
     pairs: Sequence[Segmented], tag: int, device: torch.device
 ) -> Iterator[ForcedBatch]:
     """Yield all pairs in batches of like length, within the memory limits above."""
-    order = sorted(
-        range(len(pairs)), key=lambda i: (len(pairs[i].tgt), len(pairs[i].src))
-    )
-    first, longest_src = 0, 0
+    tokens = CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS
+    order = sorted(range(len(pairs)), key=lambda i: _lengths(pairs[i]))
+    first, longest_src, longest_tgt = 0, 0, 0
     for last, index in enumerate(order):
-        # Sorted by target length, so the newest pair is the longest on that side.
         src, tgt = len(pairs[index].src) + 1, len(pairs[index].tgt) + 1
-        longest = max(longest_src, src)
+        longest_src, longest_tgt = max(longest_src, src), max(longest_tgt, tgt)
         rows = last + 1 - first
-        too_many = rows * max(longest, tgt) > BATCH_TOKENS
-        if (too_many or rows * longest * tgt > BATCH_CELLS) and last > first:
-            yield _collate(pairs, order[first:last], tag, device)
-            first, longest = last, src
-        longest_src = longest
+        too_many = rows * max(longest_src, longest_tgt) > tokens
+        if too_many or rows * longest_src * longest_tgt > BATCH_CELLS:
+            if last > first:
+                yield _collate(pairs, order[first:last], tag, device)
+            first, longest_src, longest_tgt = last, src, tgt
     if order:
         yield _collate(pairs, order[first:], tag, device)
+
+
+def _lengths(pair: Segmented) -> tuple[int, int]:
+    # By either side alone, the other would mostly be padding.
+    src, tgt = len(pair.src), len(pair.tgt)
+    return max(src, tgt), src + tgt
 
 
 def _collate(
@@ -155,17 +171,37 @@ def _collate(
     return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))
 
 
+def _in_full(
+    record: AttentionRecord | SublayerRecord,
+) -> AttentionRecord | SublayerRecord:
+    """Return a record with all of it in the weights' precision, under autocast too."""
+    dtype = record.weights.dtype
+    if isinstance(record, SublayerRecord):
+        return replace(record, vectors=record.vectors.to(dtype))
+    return record._replace(gram=record.gram.to(dtype))
+
+
 @torch.inference_mode()
 def read_word_scores(
-    network: Transformer, pairs: Sequence[Segmented], tag: int, reading: Reading
+    network: Transformer,
+    pairs: Sequence[Segmented],
+    tag: int,
+    reading: Reading,
+    precision: Precision = "float32",
 ) -> list[WordScores]:
-    """Return each pair's scores, (written words, read words + 1), NULL last."""
+    """Return each pair's scores, (written words, read words + 1), NULL last.
+
+    The precision is that of the network's matrix products, as in training; scores are
+    made of them in float32.
+    """
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     device = next(network.parameters()).device
-    for batch in forced_batches(pairs, tag, device):
-        record = reading.record(network, batch)
-        scores = reading.word_scores(record, batch).cpu().numpy()
-        for row, index in enumerate(batch.indices):
-            written, read = pairs[index].size
-            results[index] = scores[row, :written, : read + 1]
+    with computing(precision, device), sdpa_kernel(ATTENTION):
+        for batch in forced_batches(pairs, tag, device):
+            record = _in_full(reading.record(network, batch))
+            with torch.autocast(device.type, enabled=False):
+                scores = reading.word_scores(record, batch).cpu().numpy()
+            for row, index in enumerate(batch.indices):
+                written, read = pairs[index].size
+                results[index] = scores[row, :written, : read + 1]
     return results

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aligner.errors import ConfigError
 from aligner.extraction.forced_decoding import WordScores
 from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
-    combine,
     forward_links,
-    link_probabilities,
+    harmonic_mean,
     optimal_links,
     reverse_links,
     row_shares,
+    shares,
     threshold_links,
 )
 from aligner.links.symmetrization import METHODS, symmetrize
@@ -93,23 +94,27 @@ class LinkRule:
         """
         forward, reverse = scores
         if forward is not None and reverse is not None:
-            probable = link_probabilities(forward, reverse)  # (S, T)
-            links = self._join(forward, reverse)
+            both = shares(forward, reverse)  # once, as `link_probabilities` has them
+            probable = (both[0] + both[1]) / 2  # (S, T)
+            if self.symmetrize == "soft":
+                choose = optimal_links if self.one_to_one else threshold_links
+                links = choose(harmonic_mean(*both), self.threshold)
+            else:
+                links = symmetrize(
+                    forward_links(forward), reverse_links(reverse), self.symmetrize
+                )
         elif forward is not None:
             probable, links = row_shares(forward)[:, :-1].T, forward_links(forward)
         elif reverse is not None:
             probable, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
         else:
             raise ValueError("no scores of either direction")
-        best = [*probable.max(axis=0), *probable.max(axis=1)]
-        return AlignedPair(
-            links, {link: float(probable[link]) for link in links}, float(np.mean(best))
-        )
+        best = np.concatenate([probable.max(axis=0), probable.max(axis=1)])
+        return AlignedPair(links, _at(probable, links), float(best.mean()))
 
-    def _join(self, forward: WordScores, reverse: WordScores) -> Alignment:
-        if self.symmetrize == "soft":
-            choose = optimal_links if self.one_to_one else threshold_links
-            return choose(combine(forward, reverse), self.threshold)
-        return symmetrize(
-            forward_links(forward), reverse_links(reverse), self.symmetrize
-        )
+
+def _at(probable: NDArray[np.float64], links: Alignment) -> dict[Link, float]:
+    if not links:
+        return {}
+    src, tgt = zip(*links, strict=True)
+    return dict(zip(links, probable[src, tgt].tolist(), strict=True))

@@ -42,8 +42,22 @@ def combine(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
     """Join both directions' scores into one (S, T) matrix of values in [0, 1].
 
     Each direction's rows are scaled to sum to 1 with NULL counted, NULL is dropped, and
-    the two are joined by their harmonic mean 2FB / (F + B), as in Mask-Align (Chen et
-    al. 2021): 0 where either is 0, high only where both agree. Rows of zeros stay 0.
+    the two are joined by their harmonic mean.
+
+    Args:
+        forward: Scores (T, S + 1).
+        reverse: Scores (S, T + 1).
+
+    Raises:
+        ValueError: The shapes do not belong to one sentence pair.
+    """
+    return harmonic_mean(*shares(forward, reverse))
+
+
+def shares(
+    forward: Scores, reverse: Scores
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return both directions' shares of their rows, each (S, T), without NULL.
 
     Args:
         forward: Scores (T, S + 1).
@@ -58,12 +72,20 @@ def combine(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
             "expected scores (T, S + 1) and (S, T + 1), "
             f"got {forward.shape} and {reverse.shape}"
         )
-    forward_share = row_shares(forward)[:, :-1].T  # (S, T)
-    reverse_share = row_shares(reverse)[:, :-1]  # (S, T)
+    return row_shares(forward)[:, :-1].T, row_shares(reverse)[:, :-1]
+
+
+def harmonic_mean(
+    forward: npt.NDArray[np.float64], reverse: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return 2FB / (F + B) of two directions' shares (S, T), as in Mask-Align.
+
+    0 where either is 0, high only where both agree (Chen et al. 2021).
+    """
     # Divided before multiplying: the product of two tiny shares may underflow to 0.
-    total = forward_share + reverse_share
-    ratio = np.divide(forward_share, total, out=np.zeros_like(total), where=total > 0)
-    return 2 * ratio * reverse_share
+    total = forward + reverse
+    ratio = np.divide(forward, total, out=np.zeros_like(total), where=total > 0)
+    return 2 * ratio * reverse
 
 
 def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
@@ -72,8 +94,8 @@ def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float
     The mean of both directions' shares. Where a word has several partners, each has
     but a part of the word's row, while the partner's row may well be sure of the word.
     """
-    shares: npt.NDArray[np.float64] = row_shares(forward)[:, :-1].T
-    return (shares + row_shares(reverse)[:, :-1]) / 2
+    there, back = shares(forward, reverse)
+    return (there + back) / 2
 
 
 def threshold_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:

@@ -83,7 +83,12 @@ class AgreementModel:
     reverse: Direction
 
     def posteriors(
-        self, batch: CellBatch, *, with_order: bool = True, own: Floats | None = None
+        self,
+        batch: CellBatch,
+        *,
+        with_order: bool = True,
+        own: Floats | None = None,
+        counting: bool = True,
     ) -> tuple[Posteriors, Posteriors]:
         """Return both directions' posteriors, forward (B, T, S), reverse (B, S, T).
 
@@ -91,6 +96,7 @@ class AgreementModel:
             batch: the sentence pairs.
             with_order: whether the order of words counts (the hidden Markov models).
             own: (B, T, S) what the batch contributed to `links`, to be left out.
+            counting: whether to expect jumps, as estimation needs.
         """
         links = self.links[batch.pairs][batch.cells]
         own_turned = None if own is None else own.transpose(0, 2, 1)
@@ -99,9 +105,10 @@ class AgreementModel:
             links.transpose(0, 2, 1), batch.tgt, batch.src, own_turned
         )
         if with_order:
+            jumps = self.forward.jumps, self.reverse.jumps
             return (
-                hmm.posteriors(forward, self.forward.jumps, NULL),
-                hmm.posteriors(reverse, self.reverse.jumps, NULL),
+                hmm.posteriors(forward, jumps[0], NULL, counting=counting),
+                hmm.posteriors(reverse, jumps[1], NULL, counting=counting),
             )
         return _diagonal_posteriors(forward), _diagonal_posteriors(reverse)
 

@@ -22,7 +22,7 @@ from aligner.text.numbered import NumberedBitext, NumberedText
 Ints: TypeAlias = NDArray[np.int64]
 Doubles: TypeAlias = NDArray[np.float64]
 
-BATCH_CELLS = 1 << 20
+BATCH_CELLS = 1 << 18  # what numpy makes of them lies in the cache
 PADDING, UNKNOWN = -1, -2  # in place of a word's number
 UNSEEN = 0  # the word pair of padding, and of words never seen together
 

@@ -62,7 +62,11 @@ def normalised_jumps(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def posteriors(
-    emissions: Emissions, jumps: NDArray[np.float64], null: float
+    emissions: Emissions,
+    jumps: NDArray[np.float64],
+    null: float,
+    *,
+    counting: bool = True,
 ) -> Posteriors:
     """Return the posterior links of a batch, and its expected jumps.
 
@@ -70,6 +74,7 @@ def posteriors(
         emissions: the batch.
         jumps: the probability of each distance.
         null: the probability that a word is emitted by NULL.
+        counting: whether to expect jumps, as estimation needs; else they are 0.
     """
     states = emissions.states
     distances = _distances(states.shape[1])
@@ -82,7 +87,8 @@ def posteriors(
     by_state, anyhow, scales = _forward(words, nothing, kernel, share, states, null)
     words /= scales
     nothing /= scales
-    links, steps = _backward(words, nothing, kernel, share, by_state, anyhow)
+    visited = anyhow if counting else None
+    links, steps = _backward(words, nothing, kernel, share, by_state, visited)
     expected = np.zeros(2 * MAX_JUMP + 1)
     np.add.at(expected, distances, steps * kernel)
     return Posteriors(links.transpose(1, 0, 2), expected)
@@ -132,11 +138,12 @@ def _backward(
     kernel: Floats,
     share: Floats,
     by_state: Floats,
-    anyhow: Floats,
+    anyhow: Floats | None,
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Return the posterior links (J, B, I), and expected steps (I, I) over `kernel`.
 
-    `words` and `nothing` are divided by the forward scales here.
+    `words` and `nothing` are divided by the forward scales here. Without `anyhow`, no
+    steps are expected.
     """
     links = np.empty_like(words)
     steps = np.zeros(kernel.shape)
@@ -147,7 +154,8 @@ def _backward(
         links[j] = by_state[j] * after * real
         if j:
             emitted = words[j] * after  # (B, I), 0 for padding
-            steps += ((anyhow[j - 1] * share).T @ emitted).astype(np.float64)
+            if anyhow is not None:
+                steps += ((anyhow[j - 1] * share).T @ emitted).astype(np.float64)
             before = (emitted @ kernel.T) * share + nothing[j] * after
             after = np.where(real, before, after)
     return links, steps

@@ -97,7 +97,9 @@ class Prior:
     def mixed(self, words: CellBatch, stems: CellBatch) -> MixedBatch:
         """Return the joint posteriors of a batch, given as words and as stems."""
         both = zip(
-            self.words.posteriors(words), self.stems.posteriors(stems), strict=True
+            self.words.posteriors(words, counting=False),
+            self.stems.posteriors(stems, counting=False),
+            strict=True,
         )
         forward, reverse = (
             _with_null(np.float32(0.5) * (a.links + b.links)) for a, b in both

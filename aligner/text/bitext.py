@@ -7,7 +7,7 @@ Compression is recognised by content, never by name, on stdin too.
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,15 @@ _BOM = b"\xef\xbb\xbf"
 _BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
+def read_lines(
+    path: str | Path, listen: Callable[[int], None] = lambda position: None
+) -> Iterator[str]:
     """Yield a text file's lines, without their ends, in bounded memory.
 
     Args:
         path: plain, gzip, xz or zstd; "-" is stdin. UTF-8, a leading BOM is dropped.
+        listen: told again and again how many bytes of the file have been read, packed
+            as they are; never of stdin.
 
     Raises:
         CorpusError: while iterating, if the file cannot be opened or read, its
@@ -34,14 +38,21 @@ def read_lines(path: str | Path) -> Iterator[str]:
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         with _opened(path) as file:
-            yield from _decoded(_byte_lines(decompressed(file)), name)
+            chunks = decompressed(file)
+            if name != "<stdin>":
+                chunks = _told(chunks, lambda: listen(file.tell()))
+            yield from _decoded(_byte_lines(chunks), name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CorpusError(f"{name}: cannot read it: {reason}") from None
 
 
 def read_bitext(
-    src: str | Path, tgt: str | Path | None = None, *, format: BitextFormat = "auto"
+    src: str | Path,
+    tgt: str | Path | None = None,
+    *,
+    format: BitextFormat = "auto",
+    listen: Callable[[int], None] = lambda position: None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (source, target) line pairs: as many as there are lines.
 
@@ -51,6 +62,7 @@ def read_bitext(
         format: of a single file. "|||" stands for `src ||| tgt`, "tsv" for two columns;
             "auto" decides by the first line that is not blank. Blank lines are empty
             pairs.
+        listen: told how far `src` has been read, as by `read_lines`.
 
     Raises:
         ConfigError: the arguments contradict each other.
@@ -58,17 +70,20 @@ def read_bitext(
             length, or a line does not have exactly two sides.
     """
     if tgt is None:
-        return _single_file(src, format)
+        return _single_file(src, format, listen)
     if str(src) == str(tgt) == "-":
         raise ConfigError("expected one side from stdin at most, got '-' for both")
     if format != "auto":
         raise ConfigError(f"format {format!r}: expected one file, got two")
-    return _two_files(src, tgt)
+    return _two_files(src, tgt, listen)
 
 
-def _two_files(src: str | Path, tgt: str | Path) -> Iterator[tuple[str, str]]:
+def _two_files(
+    src: str | Path, tgt: str | Path, listen: Callable[[int], None]
+) -> Iterator[tuple[str, str]]:
     src_count = tgt_count = 0
-    for src_line, tgt_line in itertools.zip_longest(read_lines(src), read_lines(tgt)):
+    sides = read_lines(src, listen), read_lines(tgt)
+    for src_line, tgt_line in itertools.zip_longest(*sides):
         src_count += src_line is not None
         tgt_count += tgt_line is not None
         if src_count == tgt_count:
@@ -82,8 +97,10 @@ def _two_files(src: str | Path, tgt: str | Path) -> Iterator[tuple[str, str]]:
         )
 
 
-def _single_file(path: str | Path, format: BitextFormat) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_lines(path), start=1):
+def _single_file(
+    path: str | Path, format: BitextFormat, listen: Callable[[int], None]
+) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(read_lines(path, listen), start=1):
         if not line.strip(" \t"):
             yield "", ""
             continue
@@ -120,6 +137,12 @@ def _opened(path: str | Path) -> Any:
     if str(path) == "-":
         return nullcontext(sys.stdin.buffer)
     return open(path, "rb")
+
+
+def _told(chunks: Iterable[bytes], listen: Callable[[], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        listen()
+        yield chunk
 
 
 def _byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

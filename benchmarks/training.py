@@ -279,10 +279,7 @@ model:
 def train_by_joeynmt(
     folder: Path, dim: int, device: str, tokens: int, seconds: float, python: str
 ) -> tuple[float, int]:
-    """Return target subwords a second of JoeyNMT's training, and its peak memory.
-
-    The time of an update tells how many fill the seconds: 50 are run first.
-    """
+    """Return target subwords a second of JoeyNMT's training, and its peak memory."""
     config = recipe(dim, tokens)
     sizes = config.transformer
     with tempfile.TemporaryDirectory() as out:
@@ -380,9 +377,7 @@ def main() -> None:
         settings = [args.batch_tokens, args.seconds]
         measure(way, Path(folder), int(dim), args.device, settings)
         return
-    print(
-        "| dim | way | tokens/s | beside plain | share of peak | peak, GFLOP/s | MB |"
-    )
+    print("| dim | way | tokens/s | plain = 1 | share of peak | peak, GFLOP/s | MB |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

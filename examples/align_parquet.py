@@ -23,9 +23,15 @@ import ray.data
 from aligner.cli.console import reporting
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.batch_function import ADDED, AlignBatch
+from aligner.nmt.checkpoint import WEIGHTS
 from aligner.text.output import clear_leftovers, replacing, write_whole
 
 SHARE_ROWS = 100_000  # that a worker aligns at a time; more, if a row group has more
+
+
+def stamp(path: Path) -> list[int]:
+    """Return what tells whether a file is still the same: its size and its time."""
+    return [path.stat().st_size, path.stat().st_mtime_ns]
 
 
 def shares_of(path: Path, align: AlignBatch) -> list[dict[str, Any]]:
@@ -43,8 +49,7 @@ def shares_of(path: Path, align: AlignBatch) -> list[dict[str, Any]]:
         groups.append(group)
         rows += file.metadata.row_group(group).num_rows
         if rows >= SHARE_ROWS or group == file.num_row_groups - 1:
-            name = f"{path.stem}-{groups[0]:06}.parquet"
-            shares.append({"path": str(path), "groups": groups, "name": name})
+            shares.append({"path": str(path), "groups": groups, "stamp": stamp(path)})
             groups, rows = [], 0
     return shares
 
@@ -79,8 +84,11 @@ def align_all(given: argparse.Namespace) -> None:
     align = AlignBatch(**settings)  # a mistake shows here, not in every worker
     files = sorted(given.input.resolve().glob("*.parquet"))
     shares = [share for path in files for share in shares_of(path, align)]
+    for number, share in enumerate(shares):  # named so that they sort as they follow
+        share["name"] = f"{number:06}-{Path(share['path']).name}"
+    weights = stamp(model / WEIGHTS)
     part = out.with_name(f"{out.name}.part")
-    note, run = part / "_run.json", json.dumps([settings, shares])
+    note, run = part / "_run.json", json.dumps([settings, weights, shares])
     if not shares:
         raise ConfigError(f"{given.input}: expected Parquet files with rows, got none")
     if out.exists():

@@ -149,7 +149,7 @@ def check(out: Path, links: list[str]) -> None:
     """Check for every row once, in order, with its links."""
     assert not out.with_name("out.part").exists()
     files = sorted(path.name for path in out.iterdir())
-    assert files == [*(f"{n}-000000.parquet" for n in range(FILES)), "_run.json"]
+    assert files == [*(f"{n:06}-{n}.parquet" for n in range(FILES)), "_run.json"]
     table = pq.read_table(out)
     assert table["id"].to_pylist() == list(range(FILES * ROWS))
     assert table["links"].to_pylist() == links
@@ -177,9 +177,9 @@ def test_the_same_command_goes_on(
 ) -> None:
     out, part = ray.folder / "out", ray.folder / "out.part"
     out.rename(part)
-    for name in ("1-000000.parquet", "3-000000.parquet"):
+    for name in ("000001-1.parquet", "000003-3.parquet"):
         (part / name).unlink()
-    (part / ".1-000000.parquet.7.part").write_text("what a killed worker left")
+    (part / ".000001-1.parquet.7.part").write_text("what a killed worker left")
     before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
     command = [trained.model, ray.text, out]
     other = ray.run(*command, "--src", "tgt", "--tgt", "src")

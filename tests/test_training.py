@@ -24,6 +24,7 @@ from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.guide import Guide
 from aligner.nmt.loss import guided_loss, translation_loss, validation_loss
 from aligner.nmt.meter import Report
+from aligner.nmt.processes import Processes
 from aligner.nmt.training import Renewal, Training
 from aligner.nmt.training_state import STATE, TrainingState
 from aligner.nmt.transformer import Transformer
@@ -738,6 +739,21 @@ def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -
     assert resumed.guide is GUIDE
 
 
+def test_the_other_processes_dropout_goes_on_as_after_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    """Only the first one's random state is kept: the others begin anew there."""
+    training_in(tmp_path, config(max_updates=3)).run(quiet)
+    draws = []
+    for act in (Training.save, Training.resume):
+        training = training_in(tmp_path, config())
+        training.processes = Processes(1, 2)
+        training.state.updates = 3
+        act(training)
+        draws.append(torch.rand(3))
+    assert torch.equal(*draws)
+
+
 # A loss that is no number
 
 
@@ -803,6 +819,30 @@ def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
     with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
         training.run(quiet)
     assert_last_checkpoint(tmp_path, 3)
+
+
+def test_no_round_begins_with_weights_that_are_no_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewals = Renewals([0.5])
+    settings = config(rounds=2, max_updates=12)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    monkeypatch.setattr(meter_module.Meter, "count", lambda meter, loss, _: None)
+
+    def spoil(update: int, loss: Tensor, examples: Any) -> Tensor:
+        return loss * math.nan if update == 5 else loss
+
+    change_losses(monkeypatch, spoil)
+    count = meter_module.Meter.count
+
+    def unwatched(meter: Any, loss: Tensor, subwords: int) -> None:
+        meter.loss += loss
+        count(meter, loss, subwords)
+
+    monkeypatch.setattr(meter_module.Meter, "count", unwatched)
+    with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
+        training.run(quiet)
+    assert renewals.calls == 0
 
 
 def test_a_device_without_memory_ends_it_with_the_setting_to_lower(

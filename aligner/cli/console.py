@@ -62,10 +62,12 @@ def reporting() -> Iterator[None]:
     except BaseException as error:
         # Whatever the KeyboardInterrupt has become on its way: that a signal came is
         # what counts.
-        if received:
+        if received or isinstance(error, KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             say("aligner: interrupted")
-            os._exit(STOPPED + received[0])  # at once: no tearing down to interrupt
+            # At once: no tearing down to interrupt. Without a signal of our own,
+            # another process that trains with us was asked to stop.
+            os._exit(STOPPED + (received[0] if received else signal.SIGTERM))
         if isinstance(error, BrokenPipeError):
             _leave(1)  # who reads our output has seen enough
         if isinstance(error, AlignerError):
@@ -137,6 +139,8 @@ def fail(message: str) -> None:
 
 def _leave(code: int) -> None:
     """Exit without another try to write what could not be written."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        os._exit(code)  # what the others left undone on a GPU could be waited for
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)
 
@@ -170,13 +174,21 @@ def resolve_device(name: str, threads: int | None = None) -> str:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    if name == "auto" and "LOCAL_RANK" in os.environ and available["mps"]:
+        name = "cpu"  # processes that train together cannot share it
     if name == "auto":
         name = next(device for device, there in available.items() if there)
     if not available.get(name, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise ConfigError(f"--device {name}: available here: auto, {names}")
     if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= gpus:
+            raise ConfigError(
+                f"--nproc-per-node: expected up to {gpus}, a GPU for each process, "
+                f"got at least {number + 1}"
+            )
+        torch.cuda.set_device(number)
     count = f", {torch.get_num_threads()} threads" if name == "cpu" else ""
     say(f"device: {name}{count}")
     return name

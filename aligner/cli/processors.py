@@ -14,11 +14,6 @@ def set_environment_of_threads() -> None:
     # The second counts for GNU's OpenMP only.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16, and
-    # torch keeps it once more: gigabytes, as batches have ever new shapes. Those of one
-    # update are enough.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
 
 
 def cpu_share(cgroups: Path = CGROUPS) -> int:

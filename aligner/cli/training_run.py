@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -86,9 +87,12 @@ def train_model(
     network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     say(f"model: {parameters / 1e6:.1f} million parameters")
-    with stopping_gently() as is_to_stop, TrainingProgress(out) as progress:
-        listen = progress if processes.is_first else _hear_nothing
+    is_first = processes.is_first
+    progress = TrainingProgress(out) if is_first else nullcontext(_hear_nothing)
+    with stopping_gently() as is_to_stop, progress as listen:
         state = training.run(listen, max_seconds, is_to_stop)
+    if not state.is_finished():  # another process was to stop
+        raise KeyboardInterrupt
     if not math.isfinite(state.best_loss):
         raise ConfigError(
             "the training diverged: no validation gave a finite loss; expected a lower "
@@ -99,7 +103,7 @@ def train_model(
         f"training ended after {clock(state.seconds)}: {state.finished}; "
         f"best perplexity {perplexity:.2f} at step {state.best_update}"
     )
-    if not processes.is_first:
+    if not is_first:
         return model
     load_weights(out, network)
     network.eval()
@@ -159,6 +163,7 @@ def _learn_from(
     )
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
+    (out / SHARED_LINKS).unlink(missing_ok=True)
     if begun.resume:
         subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
     else:

@@ -62,7 +62,7 @@ class AlignBatch:
             raise ConfigError(
                 f"preset {preset}: expected both directions, got {rule.direction}"
             )
-        self.aligner = Aligner(loaded, rule=rule)
+        self.aligner = Aligner(loaded, rule=rule, precision="auto")
         self.src, self.tgt = src, tgt
         self.src_words, self.tgt_words = word_tokenizers(tokenize)
 
@@ -77,7 +77,8 @@ class AlignBatch:
             The columns given, and `links` (Pharaoh, words counted from 0), `score`
             (how well both sides fit, from 0 to 1), and `problem` (why the pair could
             not be aligned and has no links, or an empty string). The links are those
-            that `aligner align` writes for the same rows as lines.
+            that `aligner align` writes where the rows are its whole text; which pairs
+            are read together decides the last bits of scores.
 
         Raises:
             CorpusError: a column is missing, would be replaced, or is not text.

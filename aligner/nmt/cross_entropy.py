@@ -53,7 +53,7 @@ class _CrossEntropy(Function):
         share = smoothing / len(vocabulary)
         whole = share * vocabulary.sum(dim=0, dtype=wide)  # (D,)
         by_state = torch.empty_like(states)
-        by_vocabulary = torch.zeros_like(vocabulary)
+        by_vocabulary = torch.zeros_like(vocabulary, dtype=wide)
         rows = max(1, CHUNK_SCORES // len(vocabulary))
         for some, wanted, slopes in zip(
             *(torch.split(x, rows) for x in (states, targets, by_state)), strict=True
@@ -72,6 +72,7 @@ class _CrossEntropy(Function):
                 by_vocabulary += p.t() @ some
         if learning:
             by_vocabulary -= share * states.sum(0, dtype=wide)
+            by_vocabulary = by_vocabulary.to(vocabulary.dtype)
             ctx.save_for_backward(by_state, by_vocabulary)
         return total
 

@@ -1,6 +1,6 @@
 """The translation objective, and the precision that it is computed in."""
 
-import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,7 +52,7 @@ def prediction_loss(
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     return cross_entropy(
         states.flatten(0, 1)[batch.places],
-        network.embedding.weight,
+        network.embedding.weight.to(states.dtype),
         batch.predicted.flatten()[batch.places],
         smoothing,
     )
@@ -69,9 +69,8 @@ def validation_loss(
     """Return the mean cross-entropy on held-out text, in nats per target subword."""
     network.eval()
     sums = torch.zeros(2, device=device)  # the loss, the subwords
-    share = itertools.islice(batches.in_order(), processes.number, None, processes.of)
     with computing(precision, device):
-        for batch in share:
+        for batch in batches.in_order(processes.number, processes.of):
             sums[0] += translation_loss(network, batch.to(device))
             sums[1] += len(batch.places)
     network.train()
@@ -86,7 +85,14 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     """
     if name == "auto":
         name = "bfloat16" if _has_bfloat16(device) else "float32"
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if name == "float32":
+        return torch.float32
+    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16, and
+    # torch keeps it once more: gigabytes, as batches have ever new shapes. Those of one
+    # update are enough. Both read this at their first product.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    return torch.bfloat16
 
 
 @contextmanager

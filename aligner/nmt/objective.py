@@ -14,6 +14,8 @@ from aligner.nmt.loss import (
 )
 from aligner.nmt.transformer import Transformer
 
+EMBEDDING = "embedding.weight"
+
 
 class Objective(nn.Module):
     """The translation loss of a batch, and the guided attention's.
@@ -21,7 +23,8 @@ class Objective(nn.Module):
     The weights, their gradients and the optimizer stay in float32. In bfloat16, all
     weights are cast once a batch, and what is computed from them stays in bfloat16,
     but for the loss, sums and softmaxes: casting at every operation, as autocast does,
-    takes a tenth of the time of a small model.
+    takes a tenth of the time of a small model. Embeddings are looked up in float32: the
+    gradient of a frequent subword adds up far more of them than bfloat16 can count.
     """
 
     def __init__(self, network: Transformer, config: TrainingConfig) -> None:
@@ -38,7 +41,7 @@ class Objective(nn.Module):
                 losses: tuple[Tensor, Tensor] = self.losses(batch, guide)
                 return losses
             weights = {
-                name: weight.to(self.dtype)
+                name: weight if name.endswith(EMBEDDING) else weight.to(self.dtype)
                 for name, weight in self.losses.named_parameters()
             }
             return functional_call(self.losses, weights, (batch, guide))  # type: ignore[no-any-return]

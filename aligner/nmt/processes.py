@@ -6,6 +6,7 @@ processes, and a training can go on with another number. What depends on a clock
 a signal is decided for all at once. The processes must see one file system.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 from aligner.errors import TrainingError
 
 # While the first process reads text and estimates a prior, the others wait for it.
-PATIENCE = timedelta(days=1)
+PATIENCE = timedelta(days=30)
+_LOST = re.compile("Connection (closed|reset) by peer|Broken pipe|gloo.*[Tt]imed out")
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,14 @@ def joined(number: int, of: int, device: str) -> Iterator[Processes]:
         TrainingError: one of them ended.
     """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, rank=number, world_size=of, timeout=PATIENCE)
     try:
-        dist.init_process_group(backend, rank=number, world_size=of, timeout=PATIENCE)
         yield Processes(number, of)
-        dist.destroy_process_group()
     except RuntimeError as error:  # as which gloo reports it
-        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+        if not isinstance(error, dist.DistError) and not _LOST.search(str(error)):
             raise
         raise TrainingError(
             "another process of this training ended: expected all of them to go on; "
             "the last checkpoint is kept, for --resume"
         ) from error
+    dist.destroy_process_group()

@@ -236,6 +236,7 @@ class Training:
         """Begin the next round; or the last, if another guide would not help."""
         assert self.renewal is not None
         assert self.guide is not None
+        meter.check()  # of what is not finite, nothing may be learnt
         state = self.state
         found = None
         if self.processes.is_first:
@@ -293,6 +294,8 @@ class Training:
     def save(self) -> None:
         """Write all that `resume` needs beside the model, whole or not at all."""
         if not self.processes.is_first:
+            # As one that goes on from here will: only the first one's is kept.
+            self.processes.seed(self.config.seed + self.state.updates)
             return
         content = {
             "state": asdict(self.state),

@@ -199,6 +199,11 @@ class Transformer(nn.Module):
         self._initialise()
 
     @property
+    def precision(self) -> torch.dtype:
+        """The type of the layers' weights, which is that of what they compute."""
+        return self.encoder_layers[0].self_attention.query.weight.dtype
+
+    @property
     def encoder_layers(self) -> list[EncoderLayer]:
         """The encoder's layers, first layer first."""
         return cast("list[EncoderLayer]", self.encoder)
@@ -288,8 +293,9 @@ class Transformer(nn.Module):
         """Return embeddings plus positions, (B, T, D), of tokens (B, T)."""
         dim = self.config.dim
         positions = sinusoids(first + tokens.shape[1], dim, tokens.device)[first:]
-        x = self.embedding(tokens) * math.sqrt(dim)
-        return self.dropout(x + positions.to(x.dtype))  # type: ignore[no-any-return]
+        x = self.embedding(tokens) * math.sqrt(dim) + positions
+        # Trained in bfloat16, the rest has that precision, the embedding has not.
+        return self.dropout(x.to(self.precision))  # type: ignore[no-any-return]
 
     def _initialise(self) -> None:
         """Set the weights.

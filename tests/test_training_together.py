@@ -78,9 +78,10 @@ def test_when_one_dies_the_others_end_and_another_number_goes_on(
     result = outcome(start(command, TOGETHER))
     assert result.code == 1
     assert "Signal 9" in result.err, "torchrun says which one died"
-    told = "aligner: error: another process of this training ended"
-    assert result.err.count(told) == int(dying), "the first one speaks, if it lives"
-    assert result.err.count("aligner: error:") == int(dying)
+    told = result.err.count("another process of this training ended")
+    assert told == result.err.count("aligner: error:")
+    # The first one speaks; without it, another may before torchrun ends it.
+    assert told == 1 or (dying == "0" and not told)
     resumed = run("train", "--out", cut, "--resume")
     assert resumed.code == 0, resumed.err
     assert "resuming at step 8" in resumed.err

@@ -72,6 +72,7 @@ def make_model(text: Path, folder: Path) -> None:
     from aligner.prior.prior import estimate
     from aligner.prior.storage import save_prior
     from aligner.text.bitext import read_bitext
+    from aligner.text.numbered import NumberedBitext
     from aligner.text.subwords import Subwords
 
     lines = itertools.islice(read_bitext(text), 5000)
@@ -84,7 +85,7 @@ def make_model(text: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_recipe(folder, config, subwords)
     save_weights(folder, Transformer(config.transformer, subwords.vocab_size))
-    save_prior(folder / PRIOR, estimate(pairs)[0])
+    save_prior(folder / PRIOR, estimate(NumberedBitext.of(pairs))[0])
     # As a guided model is read: an early layer, with the whole target in view.
     save_meta(folder, {"alignment": {"layer": 1, "rows": "full"}})
 

@@ -348,9 +348,16 @@ def measure(way: str, folder: Path, dim: int, device: str, args: list[float]) ->
     from aligner.cli.processors import set_environment_of_threads
 
     if way == "aligner":
-        set_environment_of_threads()  # as the command line does
+        set_environment_of_threads()  # as the command line does, before torch is there
+    import torch
+
+    from aligner.nmt.loss import precision_of
+
     tokens, seconds = int(args[0]), args[1]
     setting = Setting(folder, dim, device, tokens)
+    precision_of(
+        "bfloat16", torch.device(device)
+    )  # bounds caches, as trainings have it
     peak = max(matmul_peak(device, "bfloat16") for _ in range(3))
     run = train_by_aligner if way == "aligner" else train_plainly
     speed = run(setting, seconds)

@@ -20,7 +20,8 @@ def cross_entropy(
 
     Args:
         states: (N, D), one for each target.
-        vocabulary: (V, D), whose products with a state are the subwords' scores.
+        vocabulary: (V, D), whose products with a state are the subwords' scores; they
+            are computed in the states' precision, the gradient in its own.
         targets: (N,) the right subwords.
         smoothing: ε.
     """
@@ -52,6 +53,7 @@ class _CrossEntropy(Function):
         total = torch.zeros((), dtype=wide, device=states.device)
         share = smoothing / len(vocabulary)
         whole = share * vocabulary.sum(dim=0, dtype=wide)  # (D,)
+        own, vocabulary = vocabulary.dtype, vocabulary.to(states.dtype)
         by_state = torch.empty_like(states)
         by_vocabulary = torch.zeros_like(vocabulary, dtype=wide)
         rows = max(1, CHUNK_SCORES // len(vocabulary))
@@ -72,12 +74,18 @@ class _CrossEntropy(Function):
                 by_vocabulary += p.t() @ some
         if learning:
             by_vocabulary -= share * states.sum(0, dtype=wide)
-            by_vocabulary = by_vocabulary.to(vocabulary.dtype)
+            by_vocabulary = by_vocabulary.to(own)
             ctx.save_for_backward(by_state, by_vocabulary)
         return total
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         by_state, by_vocabulary = ctx.saved_tensors
-        slope = slopes[0].to(by_state.dtype)
-        return by_state * slope, by_vocabulary * slope, None, None, None
+        (slope,) = slopes
+        return (
+            by_state * slope.to(by_state.dtype),
+            by_vocabulary * slope.to(by_vocabulary.dtype),
+            None,
+            None,
+            None,
+        )

@@ -52,7 +52,7 @@ def prediction_loss(
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     return cross_entropy(
         states.flatten(0, 1)[batch.places],
-        network.embedding.weight.to(states.dtype),
+        network.embedding.weight,
         batch.predicted.flatten()[batch.places],
         smoothing,
     )

@@ -80,8 +80,9 @@ def test_when_one_dies_the_others_end_and_another_number_goes_on(
     assert "Signal 9" in result.err, "torchrun says which one died"
     told = result.err.count("another process of this training ended")
     assert told == result.err.count("aligner: error:")
-    # The first one speaks; without it, another may before torchrun ends it.
-    assert told == 1 or (dying == "0" and not told)
+    # The first one speaks, unless torchrun was quicker to end it; without it, another
+    # may.
+    assert told == 1 or (not told and (dying == "0" or "interrupted" in result.err))
     resumed = run("train", "--out", cut, "--resume")
     assert resumed.code == 0, resumed.err
     assert "resuming at step 8" in resumed.err

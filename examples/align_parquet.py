@@ -92,7 +92,9 @@ def align_all(given: argparse.Namespace) -> None:
     if not shares:
         raise ConfigError(f"{given.input}: expected Parquet files with rows, got none")
     if out.exists():
-        raise ConfigError(f"{out}: expected no such directory, as it is made")
+        raise ConfigError(
+            f"{out}: expected a new directory, got one that is there already"
+        )
     if part.exists() and not (note.exists() and note.read_text() == run):
         raise ConfigError(f"{part}: expected what this command began: remove it")
     write_whole(note, run)

@@ -188,7 +188,9 @@ def test_the_same_command_goes_on(
     assert result.code == 0, result.err
     check(out, links)
     assert before.items() <= {p.name: p.stat().st_ino for p in out.iterdir()}.items()
-    ray.run(*command).assert_clean_failure("out: expected no such directory")
+    ray.run(*command).assert_clean_failure(
+        "out: expected a new directory, got one that is there already"
+    )
 
 
 @pytest.mark.parametrize(

@@ -859,3 +859,13 @@ def test_a_device_without_memory_ends_it_with_the_setting_to_lower(
     with pytest.raises(TrainingError, match="a lower batch_tokens than 40"):
         training.run(quiet)
     assert_last_checkpoint(tmp_path, 3)
+
+
+def test_a_report_right_after_another_has_a_speed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)  # one at every update
+    reports: list[Report] = []
+    training_in(tmp_path, config(max_updates=6)).run(reports.append)
+    assert {report.kind for report in reports} == {"train", "valid"}
+    assert all(report.tokens_per_second > 0 for report in reports)

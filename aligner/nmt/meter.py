@@ -55,6 +55,7 @@ class Meter:
         self.seconds_before = training.state.seconds
         self.loss = torch.zeros((), device=training.device)
         self.subwords = 0
+        self.speed = 0.0
 
     def count(self, loss: Tensor, subwords: int) -> None:
         """Take in one update; report when that is due."""
@@ -105,7 +106,8 @@ class Meter:
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""
         state, config = self.training.state, self.training.config
-        elapsed = max(self.now - self.reported, 1e-9)
+        if self.subwords:  # else it is as it was: a report was due just now
+            self.speed = self.subwords / max(self.now - self.reported, 1e-9)
         seconds = self.seconds()
         of_time, of_steps = self._of_time(), self._of_steps()
         seconds_left = min(
@@ -120,7 +122,7 @@ class Meter:
                 loss=loss,
                 perplexity=math.exp(min(loss, 100)),
                 learning_rate=learning_rate(state.updates, config),
-                tokens_per_second=self.subwords / elapsed,
+                tokens_per_second=self.speed,
                 seconds=seconds,
                 share=self.share(),
                 seconds_left=max(0.0, seconds_left),

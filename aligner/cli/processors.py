@@ -10,7 +10,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 def set_environment_of_threads() -> None:
     """Set what torch's threads go by, unless the user has; before torch is loaded."""
     # How long threads spin while they wait. Not at all makes a training on idle cores
-    # a fifth slower; as long as by default, ten times on cores that others use too.
+    # a fifth slower; as long as by default, half as fast on cores that others use too.
     # The second counts for GNU's OpenMP only.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -13,6 +13,7 @@ from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
     forward_links,
     harmonic_mean,
+    mean_share,
     optimal_links,
     reverse_links,
     row_shares,
@@ -94,8 +95,8 @@ class LinkRule:
         """
         forward, reverse = scores
         if forward is not None and reverse is not None:
-            both = shares(forward, reverse)  # once, as `link_probabilities` has them
-            probable = (both[0] + both[1]) / 2  # (S, T)
+            both = shares(forward, reverse)  # once for links and for their scores
+            probable = mean_share(*both)  # (S, T)
             if self.symmetrize == "soft":
                 choose = optimal_links if self.one_to_one else threshold_links
                 links = choose(harmonic_mean(*both), self.threshold)

@@ -94,8 +94,14 @@ def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float
     The mean of both directions' shares. Where a word has several partners, each has
     but a part of the word's row, while the partner's row may well be sure of the word.
     """
-    there, back = shares(forward, reverse)
-    return (there + back) / 2
+    return mean_share(*shares(forward, reverse))
+
+
+def mean_share(
+    forward: npt.NDArray[np.float64], reverse: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the mean of two directions' shares (S, T)."""
+    return (forward + reverse) / 2
 
 
 def threshold_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from aligner.errors import ModelError
-from aligner.text.encoded import SENTENCES, steps
+from aligner.text.encoded import SENTENCES, GrowingEnds, steps
 from aligner.text.mapped import BLOCK, GrowingArray, blocks
 from aligner.text.output import replacing
 
@@ -158,15 +158,12 @@ class GrowingLinks:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Begin without any, on the disk of a folder, by default the system's own."""
-        self._ends = GrowingArray(np.int64, folder)
-        self._ends.append(np.zeros(1, np.int64))
-        self._end = 0
+        self._ends = GrowingEnds(folder)
         self._parts = [GrowingArray(part.dtype, folder) for part in NO_LINKS]
 
     def append(self, counts: Ints, links: SoftLinks) -> None:
         """Add the links of sentence pairs, end to end, and how many each has."""
-        self._ends.append(self._end + np.cumsum(counts))
-        self._end += len(links.src)
+        self._ends.append(counts)
         for part, values in zip(self._parts, links, strict=True):
             part.append(values)
 

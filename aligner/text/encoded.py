@@ -118,21 +118,37 @@ def _sums(values: Ints, ends: Ints) -> Ints:
     return sums
 
 
+class GrowingEnds:
+    """Where sequences end that are laid end to end, 0 first, on disk."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Begin without any, on the disk of a folder, by default the system's own."""
+        self._ends = GrowingArray(np.int64, folder)
+        self._ends.append(np.zeros(1, np.int64))
+        self._end = 0
+
+    def append(self, lengths: Ints) -> None:
+        """Add sequences of these lengths."""
+        self._ends.append(self._end + np.cumsum(lengths))
+        self._end += int(lengths.sum())
+
+    def whole(self) -> Ints:
+        """Return all ends; nothing can be added any more."""
+        return self._ends.whole()
+
+
 class GrowingText:
     """A text on disk that grows at its end."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Begin an empty text on the disk of a folder, by default the system's own."""
         self._ids = GrowingArray(np.int32, folder)
-        self._ends = GrowingArray(np.int64, folder)
-        self._ends.append(np.zeros(1, np.int64))
-        self._end = 0
+        self._ends = GrowingEnds(folder)
 
     def append(self, ids: NDArray[np.integer], lengths: Ints) -> None:
         """Add sentences: their ids end to end, and how many each has."""
         self._ids.append(ids)
-        self._ends.append(self._end + np.cumsum(lengths))
-        self._end += len(ids)
+        self._ends.append(lengths)
 
     def whole(self) -> EncodedText:
         """Return the whole text; nothing can be added any more."""

@@ -161,8 +161,8 @@ def judged(
     totals = np.bincount(word_pairs.of_words()[0], counts, len(src)).astype(np.float32)
     null = np.full(len(tgt), 0.1, np.float32)
     direction = agreement.Direction(totals, null, agreement.hmm.first_jumps())
-    left_out = by_cell(own)[batch.pairs][batch.cells]
-    of_cells = counts[batch.pairs][batch.cells]
+    left_out = by_cell(own)[batch.cells]
+    of_cells = counts[batch.cells]
     return (
         batch,
         direction.emissions(of_cells, batch.src, batch.tgt, left_out).words,

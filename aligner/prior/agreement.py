@@ -98,7 +98,7 @@ class AgreementModel:
             own: (B, T, S) what the batch contributed to `links`, to be left out.
             counting: whether to expect jumps, as estimation needs.
         """
-        links = self.links[batch.pairs][batch.cells]
+        links = self.links[batch.cells]
         own_turned = None if own is None else own.transpose(0, 2, 1)
         forward = self.forward.emissions(links, batch.src, batch.tgt, own)
         reverse = self.reverse.emissions(

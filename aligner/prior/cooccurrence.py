@@ -2,7 +2,7 @@
 
 A cell is a place in a sentence pair's matrix of words. What is estimated is one number
 for each distinct pair of words; every cell names the pair that stands there, so that
-probabilities are looked up by indexing and counts are added up by `bincount`.
+probabilities are looked up, and counts added up, by indexing.
 """
 
 import math
@@ -34,14 +34,12 @@ class CellBatch(NamedTuple):
         indices: (B,) their places in the text.
         src: (B, S) the words' numbers; `UNKNOWN` or `PADDING`.
         tgt: (B, T) likewise.
-        pairs: (P,) the word pairs that occur; `UNSEEN` for padding.
-        cells: (B, T, S) which of them stands at each place.
+        cells: (B, T, S) the word pair that stands at each place; `UNSEEN` for padding.
     """
 
     indices: Ints
     src: Ints
     tgt: Ints
-    pairs: NDArray[np.int32]
     cells: NDArray[np.int32]
 
 
@@ -84,18 +82,13 @@ class WordPairs:
     def lay_out(self, text: EncodedBitext) -> Iterator[CellBatch]:
         """Yield a text by these numbers in batches; no pairs with an empty side."""
         for indices, src, tgt in padded_batches(text.src, text.tgt):
-            yield CellBatch(indices, src, tgt, *self.look_up(src, tgt))
+            yield CellBatch(indices, src, tgt, self.look_up(src, tgt))
 
-    def look_up(
-        self, src: Ints, tgt: Ints
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the word pairs of words (B, S) and (B, T), and the cells (B, T, S)."""
-        keys, cells = np.unique(
-            cell_keys(src, tgt, len(self.src_words)), return_inverse=True
-        )
+    def look_up(self, src: Ints, tgt: Ints) -> NDArray[np.int32]:
+        """Return the word pairs at the cells (B, T, S) of words (B, S) and (B, T)."""
+        keys = cell_keys(src, tgt, len(self.src_words))
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        pairs = np.where(self.keys[places] == keys, places, UNSEEN).astype(np.int32)
-        return pairs, cells.astype(np.int32)
+        return np.where(self.keys[places] == keys, places, UNSEEN).astype(np.int32)
 
 
 def parts(size: int) -> Iterator[slice]:
@@ -161,7 +154,7 @@ def gather_word_pairs(
 
 def _stored(batches: Iterable[CellBatch], folder: Path | None) -> list[CellBatch]:
     """Return batches whose arrays lie on disk."""
-    dtypes = (np.int64, np.int64, np.int64, np.int32, np.int32)
+    dtypes = (np.int64, np.int64, np.int64, np.int32)
     fields = [GrowingArray(dtype, folder) for dtype in dtypes]
     shapes = []
     for batch in batches:

@@ -10,6 +10,7 @@ from small_models import WORDS, random_model, random_network, sizes
 from aligner.extraction import forced_decoding
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
+    Precision,
     Reading,
     Segmented,
     forced_batches,
@@ -177,6 +178,26 @@ def test_weights_of_a_target_word_sum_to_one(model: TranslationModel) -> None:
     pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(10)]
     for scores in read_word_scores(model.network, pairs, TO_TGT, READINGS[2]):
         np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_any_number_of_threads_gives_the_same_bits(
+    model: TranslationModel, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", 60)  # many batches
+    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(60)]
+    before, found = torch.get_num_threads(), {}
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found[threads] = read_word_scores(
+                model.network, pairs, TO_TGT, READINGS[1], precision
+            )
+            assert torch.get_num_threads() == threads, "they are the caller's"
+    finally:
+        torch.set_num_threads(before)
+    for threads in (2, 5):
+        assert all(map(np.array_equal, found[1], found[threads]))
 
 
 def test_no_pairs_give_no_scores() -> None:

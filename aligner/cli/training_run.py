@@ -44,7 +44,6 @@ from aligner.nmt.checkpoint import (
 )
 from aligner.nmt.config import Config
 from aligner.nmt.guide import Guide
-from aligner.nmt.loss import computing
 from aligner.nmt.meter import Report
 from aligner.nmt.processes import ALONE, Processes
 from aligner.nmt.start import start_from_guide
@@ -242,14 +241,18 @@ def _renewal(
     config = model.config.training
     reading = Reading(config.guide_layer - 1, "full")
     # Every training pair can be aligned: it fits into a batch.
-    aligner = Aligner(model, reading, LinkRule(), max_length=config.batch_tokens)
+    aligner = Aligner(
+        model,
+        reading,
+        LinkRule(),
+        max_length=config.batch_tokens,
+        precision=config.precision,
+    )
 
     def renew() -> tuple[Guide, float]:
         started = time.monotonic()
         say(f"next round: aligning {len(pairs)} pairs to be guided by")
-        device = next(model.network.parameters()).device
-        with computing(config.precision, device):
-            links, agreed = find_links(aligner, pairs, out)
+        links, agreed = find_links(aligner, pairs, out)
         seconds = time.monotonic() - started
         say(f"aligned in {clock(seconds)}; the directions agree by {agreed:.3f}")
         return guide.with_links(links), agreed

@@ -1,6 +1,7 @@
 """Load a model, align sentence pairs."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -114,6 +115,26 @@ class Aligner:
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return the word scores of pairs that have no `problem`."""
+        prior = self.model.prior
+        if prior is None or not self.prior_weight:
+            return self._network_scores(pairs)
+        known = pairs
+        if self.model.config.subwords.lowercase:
+            known = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+        with ThreadPoolExecutor(1) as beside:
+            expected = beside.submit(prior.word_scores, known)
+            scores = self._network_scores(pairs)
+        return [
+            PairScores(
+                _mixed(pair.forward, prior_forward, self.prior_weight),
+                _mixed(pair.reverse, prior_reverse, self.prior_weight),
+            )
+            for pair, (prior_forward, prior_reverse) in zip(
+                scores, expected.result(), strict=True
+            )
+        ]
+
+    def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         segmented = [Segmented.of(pair, self.model.subwords) for pair in pairs]
         direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
@@ -123,20 +144,7 @@ class Aligner:
         if direction != "forward":
             turned = [pair.turned() for pair in segmented]
             reverse = self._read(turned, tags["reverse"])
-        scores = [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
-        if self.model.prior is None or not self.prior_weight:
-            return scores
-        if self.model.config.subwords.lowercase:
-            pairs = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
-        return [
-            PairScores(
-                _mixed(pair.forward, prior_forward, self.prior_weight),
-                _mixed(pair.reverse, prior_reverse, self.prior_weight),
-            )
-            for pair, (prior_forward, prior_reverse) in zip(
-                scores, self.model.prior.word_scores(pairs), strict=True
-            )
-        ]
+        return [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
 
     def _read(self, pairs: Sequence[Segmented], tag: int) -> list[WordScores]:
         return read_word_scores(

@@ -1,14 +1,14 @@
 """Feed a model given translations, and read word scores off its cross-attention."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aligner.extraction.scores import (
     PLAIN,
@@ -19,25 +19,21 @@ from aligner.extraction.scores import (
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad
-from aligner.nmt.loss import computing
+from aligner.nmt.loss import attention_kernels, computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
 from aligner.text.subwords import Subwords
 
 Ids = NDArray[np.int32]
 WordScores = NDArray[np.float32]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Padded, on the longer side. On a CPU, small batches stay in the cache and hold little
 # padding; other devices have more to do at once.
 BATCH_TOKENS = 4096
 CPU_BATCH_TOKENS = 1024
-# Without gradients, the fused kinds are faster on a CPU too.
-ATTENTION = [
-    SDPBackend.FLASH_ATTENTION,
-    SDPBackend.EFFICIENT_ATTENTION,
-    SDPBackend.MATH,
-]
 BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
 
 
@@ -181,7 +177,6 @@ def _in_full(
     return record._replace(gram=record.gram.to(dtype))
 
 
-@torch.inference_mode()
 def read_word_scores(
     network: Transformer,
     pairs: Sequence[Segmented],
@@ -192,16 +187,35 @@ def read_word_scores(
     """Return each pair's scores, (written words, read words + 1), NULL last.
 
     The precision is that of the network's matrix products, as in training; scores are
-    made of them in float32.
+    made of them in float32. On a CPU, they are the same for any number of threads.
     """
-    results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     device = next(network.parameters()).device
-    with computing(precision, device), sdpa_kernel(ATTENTION):
-        for batch in forced_batches(pairs, tag, device):
+
+    @torch.inference_mode()
+    def read(batch: ForcedBatch) -> tuple[list[int], WordScores]:
+        with computing(precision, device):
             record = _in_full(reading.record(network, batch))
-            with torch.autocast(device.type, enabled=False):
-                scores = reading.word_scores(record, batch).cpu().numpy()
-            for row, index in enumerate(batch.indices):
-                written, read = pairs[index].size
-                results[index] = scores[row, :written, : read + 1]
+        return batch.indices, reading.word_scores(record, batch).cpu().numpy()
+
+    results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
+    for indices, scores in _each(read, forced_batches(pairs, tag, device), device):
+        for row, index in enumerate(indices):
+            written, read_words = pairs[index].size
+            results[index] = scores[row, :written, : read_words + 1]
     return results
+
+
+def _each(
+    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device
+) -> Iterator[Result]:
+    """Yield what becomes of each item, in order; on a CPU, by as many threads as torch.
+
+    Each computes alone: small products gain little from a second thread.
+    """
+    if device.type != "cpu":
+        with attention_kernels(device):
+            yield from map(work, items)
+        return
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, "align", torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(work, items)

@@ -69,7 +69,7 @@ def validation_loss(
     """Return the mean cross-entropy on held-out text, in nats per target subword."""
     network.eval()
     sums = torch.zeros(2, device=device)  # the loss, the subwords
-    with computing(precision, device):
+    with computing(precision, device), attention_kernels(device):
         for batch in batches.in_order(processes.number, processes.of):
             sums[0] += translation_loss(network, batch.to(device))
             sums[1] += len(batch.places)
@@ -95,15 +95,10 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
-@contextmanager
-def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """Set how forward passes that nothing is learnt from compute on a device."""
+def computing(precision: str, device: torch.device) -> torch.autocast:
+    """Return a context for forward passes that nothing is learnt from."""
     is_half = precision_of(precision, device) == torch.bfloat16
-    with (
-        torch.autocast(device.type, torch.bfloat16, enabled=is_half),
-        attention_kernels(device),
-    ):
-        yield
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_half)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ Prints, for one text and so many threads, each system in a process of its own:
              awesome-align with a BERT of random weights (`bert_aligners.py`), on lines
              spread over the text, as they are slow; eflomal and fast_align, which
              estimate a model of the text itself before they align it
-    profile  the share of the time that each part of `aligner align` takes
+    profile  the share of the processors' time that each part of `aligner align` takes
     reach    time and memory for more and more lines: the text again and again
 
 Aligner, SimAlign and awesome-align are timed from the loaded model to the last link.
@@ -30,7 +30,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -121,19 +123,23 @@ def run_aligner(model: str, text: str, threads: int, *options: str) -> dict[str,
     app(["align", model, "--src", text, *out], standalone_mode=False)
     return {
         "pairs": sum(1 for _ in open(text, "rb")),
-        "seconds": timer.seconds["all"],
+        "seconds": timer.passed["all"],
+        "processor_seconds": timer.of_process["all"],
         "parts": dict(timer.seconds),
         "products": timer.products,
     }
 
 
 class Timer:
-    """Adds up the seconds that functions take, and the work of linear layers."""
+    """Adds up the time that functions take, and the work of linear layers."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()  # of the calling threads' processors
+        self.of_process: Counter[str] = Counter()  # of all threads' processors
+        self.passed: Counter[str] = Counter()
         self.products = 0.0  # floating-point operations
+        self._lock = Lock()
 
     def wrap(self, place: str, part: str) -> None:
         """Time a function, or what a generator does between two values."""
@@ -146,9 +152,8 @@ class Timer:
         function = getattr(owner, name)
 
         def timed(*args: Any, **options: Any) -> Any:
-            started = time.perf_counter()
-            result = function(*args, **options)
-            self.seconds[part] += time.perf_counter() - started
+            with self._adding(part):
+                result = function(*args, **options)
             return self._timed(result, part) if isinstance(result, Iterator) else result
 
         setattr(owner, name, staticmethod(timed) if is_class_method else timed)
@@ -156,12 +161,26 @@ class Timer:
     def _timed(self, values: Iterator[Any], part: str) -> Iterator[Any]:
         end = object()
         while True:
-            started = time.perf_counter()
-            value = next(values, end)
-            self.seconds[part] += time.perf_counter() - started
+            with self._adding(part):
+                value = next(values, end)
             if value is end:
                 return
             yield value
+
+    @contextmanager
+    def _adding(self, part: str) -> Iterator[None]:
+        clocks = time.thread_time, time.process_time, time.perf_counter
+        started = [clock() for clock in clocks]
+        yield
+        ended = [clock() for clock in clocks]
+        with self._lock:
+            for seconds, first, last in zip(
+                (self.seconds, self.of_process, self.passed),
+                started,
+                ended,
+                strict=True,
+            ):
+                seconds[part] += last - first
 
     def count_products(self) -> None:
         """Count the operations of every linear layer."""
@@ -170,17 +189,21 @@ class Timer:
         original: Callable[..., Any] = nn.Linear.forward
 
         def forward(layer: nn.Linear, x: Any) -> Any:
-            self.products += 2 * x.numel() * layer.out_features
+            with self._lock:
+                self.products += 2 * x.numel() * layer.out_features
             return original(layer, x)
 
         nn.Linear.forward = forward  # type: ignore[method-assign, assignment]
 
 
-def measure_peak(threads: int) -> dict[str, float]:
-    """Return the operations a second that large matrix products reach, by dtype."""
+def measure_peak() -> dict[str, float]:
+    """Return the operations a second that large matrix products reach, by dtype.
+
+    By one thread, as batches are read by.
+    """
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     found = {}
     for name in ("float32", "bfloat16"):
         x = torch.randn(LARGE, LARGE).to(getattr(torch, name))
@@ -272,17 +295,19 @@ def compare(arguments: argparse.Namespace, text: Path, model: Path) -> dict[str,
 
 def print_profile(found: dict[str, Any], peak: dict[str, float]) -> None:
     """Print where the time went, and what share of the peak the products reached."""
-    parts, total = found["parts"], found["seconds"]
-    print("\n| part | share of the time, % |\n| --- | ---: |")
+    parts, total = found["parts"], found["processor_seconds"]
+    print("\n| part | share of the processors' time, % |\n| --- | ---: |")
     for part in PARTS:
         print(f"| {part} | {100 * parts.get(part, 0) / total:.1f} |")
     rest = total - sum(parts.get(part, 0) for part in PARTS)
     print(f"| the rest | {100 * rest / total:.1f} |")
+    print(f"\nProcessors busy on average: {total / found['seconds']:.2f}")
     reached = found["products"] / parts["forward passes"]
     print(
-        f"\nLinear layers: {reached / 1e9:.0f} GFLOP/s over the forward passes, "
-        f"{100 * reached / peak['bfloat16']:.0f} % of the {peak['bfloat16'] / 1e9:.0f} "
-        f"of large products in bfloat16 (float32: {peak['float32'] / 1e9:.0f})"
+        f"Linear layers: {reached / 1e9:.0f} GFLOP/s of a thread over the forward "
+        f"passes, {100 * reached / peak['bfloat16']:.0f} % of the "
+        f"{peak['bfloat16'] / 1e9:.0f} of large products in bfloat16 (float32: "
+        f"{peak['float32'] / 1e9:.0f})"
     )
 
 
@@ -307,7 +332,7 @@ def run_part(name: str, *rest: str) -> None:
     if name == "model":
         make_model(Path(rest[0]), Path(rest[1]))
     elif name == "peak":
-        found = measure_peak(int(rest[0]))
+        found = measure_peak()
     elif name == "estimator":
         found = run_estimator(*rest)
     else:
@@ -339,7 +364,7 @@ def main() -> None:
         # Not in this process: what is started from it counts what it held as its own.
         child(own("model", text, model), arguments.threads)
     default = compare(arguments, text, model)
-    print_profile(default, child(own("peak", arguments.threads), arguments.threads))
+    print_profile(default, child(own("peak"), 1))
     print_reach(arguments, model, arguments.out)
     return None
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import ray
 import ray.data
 
-from aligner.cli.console import reporting
+from aligner.cli.console import reporting, say
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.batch_function import ADDED, AlignBatch
 from aligner.nmt.checkpoint import WEIGHTS
@@ -49,7 +49,8 @@ def shares_of(path: Path, align: AlignBatch) -> list[dict[str, Any]]:
         groups.append(group)
         rows += file.metadata.row_group(group).num_rows
         if rows >= SHARE_ROWS or group == file.num_row_groups - 1:
-            shares.append({"path": str(path), "groups": groups, "stamp": stamp(path)})
+            share = {"path": str(path), "groups": groups, "rows": rows}
+            shares.append({**share, "stamp": stamp(path)})
             groups, rows = [], 0
     return shares
 
@@ -112,6 +113,7 @@ def align_all(given: argparse.Namespace) -> None:
     ).materialize()
     clear_leftovers(part)
     part.rename(out)
+    say(f"{out}: {sum(share['rows'] for share in shares)} rows")
 
 
 def main() -> None:

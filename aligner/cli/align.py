@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TextIO
 
 import typer
 
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from aligner.nmt.checkpoint import TranslationModel
 
 LISTED_PROBLEMS = 20
+
+
+class Counts(NamedTuple):
+    """How many pairs there were, and how many of them were aligned."""
+
+    aligned: int
+    pairs: int
+
 
 Preset = Literal["precise", "balanced", "recall"]
 Symmetrization = Literal[
@@ -192,7 +200,11 @@ def align(
     all_paths = [*paths, *score_paths]
     with open_shares(all_paths, rank) if rank else open_files(all_paths) as files:
         outputs = files[: len(paths)] or [sys.stdout]
-        _write(aligner, chunks, outputs, files[len(paths) :], scores, place.share)
+        done = _write(
+            aligner, chunks, outputs, files[len(paths) :], scores, place.share
+        )
+    where = f" in share {part.number} of {part.of}" if part else ""
+    say(f"aligned {done.aligned} of {done.pairs} pairs{where}")
 
 
 def _rule(
@@ -245,7 +257,7 @@ def _write(
     score_files: list[TextIO],
     with_scores: bool,
     share_read: Callable[[], float],
-) -> None:
+) -> Counts:
     """Write a line for every pair; list the pairs that could not be aligned."""
     from aligner.links.formats import format_pharaoh
 
@@ -270,4 +282,4 @@ def _write(
                 sys.stdout.flush()  # somebody may be waiting for it
     if problems:
         say(f"warning: {problems} pairs could not be aligned: their lines are empty")
-    say(f"aligned {progress.pairs - problems} of {progress.pairs} pairs")
+    return Counts(progress.pairs - problems, progress.pairs)

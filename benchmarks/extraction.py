@@ -10,7 +10,8 @@ of its own, all decoder layers run, with random weights (speed does not depend o
              scores, links of both directions, joined
     naive    as aligner, but with the norms from the (B, H, T, S, D) tensor
 
-Extra memory is the peak over what the process held before the first pair.
+By one thread: the aligner reads several batches at a time, one thread each. Extra
+memory is the peak over what the process held before the first pair.
 """
 
 import argparse
@@ -111,6 +112,7 @@ WAYS = {"plain": run_plain, "aligner": run_aligner, "naive": run_naive}
 
 def measure(way: str, recipe: str, words: int, pairs: int, queue: Any) -> None:
     """Measure one way in this process; put pairs/s and extra MB into the queue."""
+    torch.set_num_threads(1)
     text = made_up_pairs(words, pairs)
     model = make_model(recipe, text)
     WAYS["plain"](model, text[:2])  # torch sets itself up in the first pass
@@ -140,7 +142,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     print(
         f"recipe {arguments.recipe}, {arguments.pairs} pairs, "
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads\n"
+        f"torch {torch.__version__}, 1 thread\n"
     )
     print("| words | way | pairs/s | time, plain = 1 | extra memory, MB |")
     print("| ---: | --- | ---: | ---: | ---: |")

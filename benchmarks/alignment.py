@@ -100,7 +100,8 @@ def make_text(arguments: argparse.Namespace, path: Path, lines: int) -> None:
     pairs: Sequence[tuple[str, str]]
     if arguments.src:
         given = read_bitext(arguments.src, arguments.tgt)
-        pairs = [pair for pair in given if all(side.strip() for side in pair)]
+        whole = (pair for pair in given if all(side.strip() for side in pair))
+        pairs = list(itertools.islice(whole, lines))
     else:
         sample = sample_corpus(min(lines, 10_000))
         pairs = [(" ".join(pair.src), " ".join(pair.tgt)) for pair in sample]

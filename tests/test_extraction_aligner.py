@@ -478,6 +478,30 @@ def test_attention_and_prior_are_mixed_by_weight() -> None:
             np.testing.assert_allclose(m, shares**0.75 * p**0.25, rtol=1e-4)
 
 
+def test_any_number_of_threads_gives_the_same_links_and_scores() -> None:
+    pairs = word_pairs(30)
+    aligner = Aligner(with_prior(pairs), READINGS[4])
+    before, found = torch.get_num_threads(), {}
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            found[threads] = list(aligner.align(pairs))
+    finally:
+        torch.set_num_threads(before)
+    assert found[1] == found[2] == found[4]
+
+
+def test_what_fails_in_the_prior_fails_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("too much")
+
+    pairs = word_pairs(3)
+    aligner = Aligner(with_prior(pairs), READINGS[0])
+    monkeypatch.setattr(type(aligner.model.prior), "word_scores", fail)
+    with pytest.raises(MemoryError, match="too much"):
+        list(aligner.align(pairs))
+
+
 def test_without_a_prior_the_attention_is_alone() -> None:
     pairs = word_pairs(3)
     scores = Aligner(random_model(), READINGS[0]).word_scores(pairs)

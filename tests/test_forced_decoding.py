@@ -1,5 +1,7 @@
 """Forced decoding: every pair once, within the limits, whatever its company."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -194,10 +196,24 @@ def test_any_number_of_threads_gives_the_same_bits(
                 model.network, pairs, TO_TGT, READINGS[1], precision
             )
             assert torch.get_num_threads() == threads, "they are the caller's"
+            with ThreadPoolExecutor(1) as fresh:
+                assert fresh.submit(torch.get_num_threads).result() == threads
     finally:
         torch.set_num_threads(before)
     for threads in (2, 5):
         assert all(map(np.array_equal, found[1], found[threads]))
+
+
+def test_what_fails_in_a_thread_fails_here(
+    model: TranslationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("too much")
+
+    monkeypatch.setattr(Reading, "record", fail)
+    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(3)]
+    with pytest.raises(torch.OutOfMemoryError, match="too much"):
+        read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
 
 
 def test_no_pairs_give_no_scores() -> None:

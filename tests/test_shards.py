@@ -93,6 +93,8 @@ def test_shards_one_after_the_other_are_what_one_process_writes(
     ]
     assert "".join(part.out for part in parts) == whole.out
     assert all(part.out for part in parts)
+    for index, part in enumerate(parts, start=1):
+        assert part.err.endswith(f" pairs in share {index} of 3\n")
     # Problems are named by their line in the whole text.
     assert "line 8: not aligned: the source side is empty" in "".join(
         part.err for part in parts

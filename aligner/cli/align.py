@@ -200,11 +200,11 @@ def align(
     all_paths = [*paths, *score_paths]
     with open_shares(all_paths, rank) if rank else open_files(all_paths) as files:
         outputs = files[: len(paths)] or [sys.stdout]
-        done = _write(
+        counts = _write(
             aligner, chunks, outputs, files[len(paths) :], scores, place.share
         )
     where = f" in share {part.number} of {part.of}" if part else ""
-    say(f"aligned {done.aligned} of {done.pairs} pairs{where}")
+    say(f"aligned {counts.aligned} of {counts.pairs} pairs{where}")
 
 
 def _rule(

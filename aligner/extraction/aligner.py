@@ -1,11 +1,12 @@
 """Load a model, align sentence pairs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import (
@@ -118,11 +119,13 @@ class Aligner:
         prior = self.model.prior
         if prior is None or not self.prior_weight:
             return self._network_scores(pairs)
-        known = pairs
+        of_prior = pairs
         if self.model.config.subwords.lowercase:
-            known = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+            of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
         with ThreadPoolExecutor(1) as beside:
-            expected = beside.submit(prior.word_scores, known)
+            expected = beside.submit(prior.word_scores, of_prior)
+            if torch.get_num_threads() == 1:
+                wait([expected])  # nothing else computes meanwhile
             scores = self._network_scores(pairs)
         return [
             PairScores(

@@ -49,7 +49,7 @@ class AlignBatch:
             preset: few but safe links, many, or in between.
             device: where the network runs.
             threads: of this process on the CPU, for all of torch. One by default:
-                a worker for each core aligns more than one worker on all of them.
+                engines give each worker a core.
 
         Raises:
             ConfigError: no rules for a language, or a preset that has no effect.

@@ -193,29 +193,45 @@ def read_word_scores(
 
     @torch.inference_mode()
     def read(batch: ForcedBatch) -> tuple[list[int], WordScores]:
-        with computing(precision, device):
-            record = _in_full(reading.record(network, batch))
-        return batch.indices, reading.word_scores(record, batch).cpu().numpy()
+        record = _in_full(reading.record(network, batch))
+        with torch.autocast(device.type, enabled=False):
+            return batch.indices, reading.word_scores(record, batch).cpu().numpy()
 
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
-    for indices, scores in _each(read, forced_batches(pairs, tag, device), device):
-        for row, index in enumerate(indices):
-            written, read_words = pairs[index].size
-            results[index] = scores[row, :written, : read_words + 1]
+    batches = forced_batches(pairs, tag, device)
+    with computing(precision, device):  # weights are cast once, until its end
+        for indices, scores in _each(read, batches, precision, device):
+            for row, index in enumerate(indices):
+                written, read_words = pairs[index].size
+                results[index] = scores[row, :written, : read_words + 1]
     return results
 
 
 def _each(
-    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    precision: Precision,
+    device: torch.device,
 ) -> Iterator[Result]:
     """Yield what becomes of each item, in order; on a CPU, by as many threads as torch.
 
-    Each computes alone: small products gain little from a second thread.
+    Each computes alone: small products gain little from a second thread. There, torch
+    chooses among all its ways to attend: to limit it would be to limit all threads.
     """
     if device.type != "cpu":
         with attention_kernels(device):
             yield from map(work, items)
         return
     threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, "align", torch.set_num_threads, (1,)) as pool:
+    pool = ThreadPoolExecutor(threads, "align", _compute_alone, (precision, device))
+    try:
         yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # for threads that begin after this
+
+
+def _compute_alone(precision: Precision, device: torch.device) -> None:
+    """Prepare a thread that computes alone until it ends."""
+    torch.set_num_threads(1)
+    computing(precision, device).__enter__()  # type: ignore[no-untyped-call]

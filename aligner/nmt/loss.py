@@ -96,7 +96,7 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
 
 
 def computing(precision: str, device: torch.device) -> torch.autocast:
-    """Return a context for forward passes that nothing is learnt from."""
+    """Return autocast as forward passes that nothing is learnt from have it."""
     is_half = precision_of(precision, device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=is_half)
 

@@ -110,8 +110,9 @@ def _expect(
     for batch, contributed in zip(batches, own, strict=True):
         both = model.posteriors(batch, with_order=with_order, own=contributed)
         agreed = both[0].links * both[1].links.transpose(0, 2, 1)  # (B, T, S)
-        found = agreed.astype(np.float64)  # of one type, numpy adds up ten times faster
-        np.add.at(counts.links, batch.cells.ravel(), found.ravel())
+        # Of one type, numpy adds up ten times faster.
+        doubles = agreed.astype(np.float64)
+        np.add.at(counts.links, batch.cells.ravel(), doubles.ravel())
         if with_order:
             contributed[...] = agreed
         for place, words in enumerate((batch.tgt, batch.src)):

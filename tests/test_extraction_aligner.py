@@ -242,6 +242,14 @@ def test_damaged_thresholds_are_an_error(
 # Pairs that cannot be aligned
 
 
+@pytest.mark.parametrize("pair", [("a b", ["a"]), (["a"], "a b")])
+def test_a_string_is_no_sequence_of_words(
+    model: TranslationModel, pair: WordPair
+) -> None:
+    with pytest.raises(TypeError, match="side: expected words, got a string"):
+        list(Aligner(model, READINGS[0]).align([pair]))
+
+
 def test_an_empty_side_is_named(model: TranslationModel) -> None:
     results = list(Aligner(model).align([([], ["a"]), (["a"], []), ([], [])]))
     problems = [result.problem for result in results]
@@ -439,6 +447,8 @@ def test_a_model_directory_aligns_as_the_model(
     pairs = word_pairs(5)
     loaded = Aligner.load(tmp_path).align(pairs)
     assert all(map(close, loaded, Aligner(model).align(pairs)))
+    loaded = Aligner.load(tmp_path, precision="bfloat16").align(pairs)
+    assert list(loaded) == list(Aligner(model, precision="bfloat16").align(pairs))
     with pytest.raises(ModelError, match="no such model directory"):
         Aligner.load(tmp_path / "missing")
 

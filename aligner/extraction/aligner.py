@@ -84,16 +84,25 @@ class Aligner:
         self._check()
 
     @classmethod
-    def load(cls, directory: str | Path, device: str = "cpu") -> "Aligner":
+    def load(
+        cls,
+        directory: str | Path,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> "Aligner":
         """Load a model directory with its own choices.
 
         Raises:
             ModelError: the directory is not a whole model.
         """
-        return cls(load_model(Path(directory), device))
+        return cls(load_model(Path(directory), device), precision=precision)
 
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
-        """Yield one result for each sentence pair, in order, in bounded memory."""
+        """Yield one result for each sentence pair, in order, in bounded memory.
+
+        Raises:
+            TypeError: a side is a string, not a sequence of words.
+        """
         for chunk in chunks(pairs):
             yield from self.align_chunk(chunk)
 
@@ -182,8 +191,14 @@ class Aligner:
 
 
 def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
-    """Return why a pair cannot be read, or an empty string."""
+    """Return why a pair cannot be read, or an empty string.
+
+    Raises:
+        TypeError: a side is a string, not a sequence of words.
+    """
     for name, words in zip(("source", "target"), pair, strict=True):
+        if isinstance(words, str):
+            raise TypeError(f"the {name} side: expected words, got a string: split it")
         if not words:
             return f"the {name} side is empty"
         # A subword holds at least one character, so this settles most pairs.

@@ -216,7 +216,7 @@ def test_a_format_that_does_not_hold_to_the_end_is_an_error(tmp_path: Path) -> N
 def test_gold_of_another_length_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LinkFormatError, match=r"expected 3 lines, .* got 2"):
         read_gold(write(tmp_path, "0-0\n0-0\n"), sentences=3)
-    with pytest.raises(LinkFormatError, match=r"line 2: .* number up to 1, got 2"):
+    with pytest.raises(LinkFormatError, match=r"line 2: .* up to 1, as many .* got 2"):
         read_gold(write(tmp_path, "1 1 1\n2 1 1\n"), sentences=1)
 
 

@@ -189,6 +189,7 @@ def resolve_device(name: str, threads: int | None = None) -> str:
                 f"got at least {number + 1}"
             )
         torch.cuda.set_device(number)
-    count = f", {torch.get_num_threads()} threads" if name == "cpu" else ""
+    number = torch.get_num_threads()
+    count = f", {number} thread{'s' * (number > 1)}" if name == "cpu" else ""
     say(f"device: {name}{count}")
     return name

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aligner.nmt.meter import Report
 
 PLAIN_SECONDS = 30.0
+FIRST_PLAIN_SECONDS = 5.0  # until the first line of figures of an alignment
 LIVE_SECONDS = 0.5
 QUIET_SECONDS = 2.0  # what is done by then needs no figures
 
@@ -106,7 +107,8 @@ class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
         self._taken = 0
         self._live = Console(stderr=True).is_terminal
         self._started = time.monotonic()
-        self._next = self._started + (QUIET_SECONDS if self._live else PLAIN_SECONDS)
+        first = QUIET_SECONDS if self._live else FIRST_PLAIN_SECONDS
+        self._next = self._started + first
         self._shown = False
 
     def __exit__(

@@ -160,7 +160,8 @@ def _read_naacl(
             sentence, link, is_sure = _parse_naacl_line(line, one_based, reverse)
             if sentences is not None and sentence >= sentences:
                 raise LinkFormatError(
-                    f"expected a sentence number up to {sentences}, got {sentence + 1}"
+                    f"expected a sentence number up to {sentences}, as many as there "
+                    f"are to compare it with, got {sentence + 1}"
                 )
         except LinkFormatError as error:
             raise _located(path, number, error) from None

@@ -1,8 +1,7 @@
 """The translation objective, and the precision that it is computed in."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -101,15 +100,14 @@ def computing(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=is_half)
 
 
-@contextmanager
-def attention_kernels(device: torch.device) -> Iterator[None]:
+def attention_kernels(device: torch.device) -> AbstractContextManager[None]:
     """Let torch choose among the ways to attend that are fast on a device."""
     # At sentence lengths on a CPU, plain matrix products beat torch's fused attention.
     kernels = [SDPBackend.MATH]
     if device.type != "cpu":
         kernels += [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
-    with sdpa_kernel(kernels):
-        yield
+    limited: AbstractContextManager[None] = sdpa_kernel(kernels)
+    return limited
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -179,7 +179,7 @@ def test_the_same_command_goes_on(
     out.rename(part)
     for name in ("000001-1.parquet", "000003-3.parquet"):
         (part / name).unlink()
-    (part / ".000001-1.parquet.7.part").write_text("what a killed worker left")
+    (part / ".000001-1.parquet.0123abcd.part").write_text("what a killed worker left")
     before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
     command = [trained.model, ray.text, out]
     other = ray.run(*command, "--src", "tgt", "--tgt", "src")

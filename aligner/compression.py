@@ -45,9 +45,9 @@ def decompressed(file: BinaryIO) -> Iterator[bytes]:
     Raises:
         OSError: while iterating, if compressed data are damaged or end too soon.
     """
-    first = file.read(len(_XZ))
     # What has come already, without waiting for a pipe to fill the chunk.
     read = getattr(file, "read1", file.read)
+    first = _beginning(lambda: read(_CHUNK))
     chunks = itertools.chain([first], iter(lambda: read(_CHUNK), b""))
     if first.startswith(_GZIP):
         return _streams(chunks, lambda: zlib.decompressobj(wbits=31), "gzip")
@@ -61,6 +61,17 @@ def decompressed(file: BinaryIO) -> Iterator[bytes]:
         context = zstandard.ZstdDecompressor()
         return _streams(chunks, context.decompressobj, "zstd")
     return chunks
+
+
+def _beginning(read: Callable[[], bytes]) -> bytes:
+    """Return as much as tells whether a file is packed, and what came with it."""
+    begun = b""
+    while any(magic.startswith(begun) for magic in (_GZIP, _XZ, _ZSTD)):
+        more = read()
+        if not more:
+            break
+        begun += more
+    return begun
 
 
 def _streams(

@@ -188,7 +188,7 @@ def test_one_side_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_contradicting_arguments(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="both"):
+    with pytest.raises(ConfigError, match="once only"):
         read_bitext("-", "-")
     with pytest.raises(ConfigError, match="one file"):
         read_bitext(tmp_path / "a", tmp_path / "b", format="tsv")

@@ -2,11 +2,13 @@
 
 import gzip
 import signal
+import socket
 import sys
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
-from conftest import Trained, outcome, start
+from conftest import ENVIRONMENT, Trained, outcome, start
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 # The command line with chunks of few pairs; one rank may die while it aligns.
@@ -46,8 +48,7 @@ def test_together_they_write_what_one_process_writes(
     scores = tmp_path / "alone.scores"
     assert (folder / "scores").read_bytes() == scores.read_bytes()
     assert sorted(path.name for path in folder.iterdir()) == ["links.gz", "scores"]
-    for share in (1, 2):
-        assert f"aligned 6 of 6 pairs in share {share} of 2" in several.err
+    assert several.err.count("aligned 12 of 12 pairs\n") == 1, "the sum, once"
 
 
 @pytest.mark.parametrize("dying", ["0", "1"])
@@ -61,6 +62,53 @@ def test_when_one_dies_the_others_end_and_nothing_is_written(
     assert result.code == 1
     assert "Signal 9" in result.err or str(-signal.SIGKILL) in result.err
     assert not (folder / "x").exists()
+
+
+def one_of_two(number: int, port: int, *arguments: str | Path) -> "Popen[bytes]":
+    """Start a process as torchrun does, of a run that could be any other."""
+    places = {"RANK": number, "LOCAL_RANK": number, "MASTER_PORT": port}
+    of = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    run = {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"}
+    settings = {name: str(value) for name, value in (places | of | run).items()}
+    return start(arguments, [sys.executable], env=ENVIRONMENT | settings)
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
+    trained: Trained, tmp_path: Path, program: Path
+) -> None:
+    # One process has written its share when the other one is killed.
+    dying, port = tmp_path / "dying.py", free_port()
+    dying.write_text(PROGRAM.format(dying="0"))
+    out = tmp_path / "new" / "links"
+    other = ["--src", trained.test_tgt, "--tgt", trained.test_src]
+    killed = [
+        one_of_two(number, port, dying, "align", trained.model, *other, "--out", out)
+        for number in (0, 1)
+    ]
+    first = outcome(killed[0])
+    killed[1].kill()
+    outcome(killed[1])
+    assert first.code == -signal.SIGKILL
+    assert list(out.parent.glob(".links.*.part")), "it left something"
+    # The next: of the same number, the same parent, on the same port, by the same name.
+    text = [*trained.text(), "--out", out]
+    for ended in [
+        one_of_two(number, port, program, "align", trained.model, *text)
+        for number in (0, 1)
+    ]:
+        ended.wait()
+        assert outcome(ended).code == 0
+    alone = tmp_path / "alone"
+    command = [program, "align", trained.model, *trained.text(), "--out", alone]
+    assert outcome(start(command, [sys.executable])).code == 0
+    assert out.read_bytes() == alone.read_bytes()
+    assert [path.name for path in out.parent.iterdir()] == ["links"]
 
 
 def test_they_need_a_file_to_write(trained: Trained, program: Path) -> None:

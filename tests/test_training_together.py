@@ -78,7 +78,7 @@ def test_when_one_dies_the_others_end_and_another_number_goes_on(
     result = outcome(start(command, TOGETHER))
     assert result.code == 1
     assert "Signal 9" in result.err, "torchrun says which one died"
-    told = result.err.count("another process of this training ended")
+    told = result.err.count("another process of this run ended")
     assert told == result.err.count("aligner: error:")
     # The first one speaks, unless torchrun was quicker to end it; without it, another
     # may.

@@ -1,17 +1,17 @@
 """aligner align: write the word alignments of parallel text."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aligner.cli.console import resolve_device, say
+from aligner.cli.console import resolve_device, say, speak_as
+from aligner.cli.link_lines import Places, Written, say_of_all, write_lines
 from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
-from aligner.cli.outputs import check_inputs_are_kept, open_files, output_paths
+from aligner.cli.outputs import check_inputs_are_kept, open_files
 from aligner.cli.progress import AlignmentProgress
-from aligner.cli.ranks import open_shares, rank_from_environment
+from aligner.cli.ranks import Rank, open_shares, rank_from_environment
 from aligner.cli.readings import reading_of
 from aligner.cli.shards import (
     NumberedChunk,
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
     from aligner.extraction.link_rule import Direction, LinkRule
     from aligner.nmt.checkpoint import TranslationModel
-
-LISTED_PROBLEMS = 20
-
-
-class Counts(NamedTuple):
-    """How many pairs there were, and how many of them were aligned."""
-
-    aligned: int
-    pairs: int
-
 
 Preset = Literal["precise", "balanced", "recall"]
 Symmetrization = Literal[
@@ -147,6 +137,14 @@ def align(
             "shares, one after the other, are what one process writes.",
         ),
     ] = None,
+    line_by_line: Annotated[
+        bool,
+        typer.Option(
+            "--line-by-line",
+            help="Answer each line as soon as it has come, for programs that wait for "
+            "the answer; several times slower than many lines at a time.",
+        ),
+    ] = False,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         typer.Option(
@@ -158,28 +156,19 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import (
-        PRIOR_WEIGHT,
-        Aligner,
-    )
+    from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner
     from aligner.nmt.checkpoint import load_model
-    from aligner.text.bitext import read_bitext
+    from aligner.text.bitext import check_read_once, read_bitext
     from aligner.text.words import word_tokenizers
 
-    if tokenize and out is None:
-        raise ConfigError("--tokenize: expected --out, to write the words beside it")
-    part = None if shard is None else parse_shard(shard)
-    if rank := rank_from_environment():
-        if part or out is None:
-            raise ConfigError("under torchrun: expected --out, and no --shard")
-        part = Shard(rank.number + 1, rank.of)
-    if part and "-" in (src, tgt):
-        raise ConfigError("a share of a text: expected it in files, to be read twice")
-    paths = output_paths(out, with_words=tokenize is not None)
-    score_paths = [] if sentence_scores is None else [sentence_scores]
-    check_inputs_are_kept([*paths, *score_paths], src, tgt)
-    if {path.resolve() for path in paths} & {path.resolve() for path in score_paths}:
-        raise ConfigError(f"{sentence_scores}: expected --sentence-scores another file")
+    rank = rank_from_environment()
+    speak_as(rank.number if rank else 0)
+    check_read_once(src, tgt)
+    part = _share(shard, rank, src, tgt)
+    places = Places.of(out, tokenize is not None, sentence_scores, scores)
+    if rank and places.has_stdout:
+        raise ConfigError("under torchrun: expected --out, a file for all processes")
+    check_inputs_are_kept(places.files, src, tgt)
     loaded = load_model(model, resolve_device(device, threads))
     if _was_tokenized(loaded) and not tokenize:
         say("note: the model was trained with --tokenize; now words stand at spaces")
@@ -196,15 +185,52 @@ def align(
         lines = read_bitext(src, tgt, listen=place.note)
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
-    chunks = chunks_of_shard(read, part)
-    all_paths = [*paths, *score_paths]
-    with open_shares(all_paths, rank) if rank else open_files(all_paths) as files:
-        outputs = files[: len(paths)] or [sys.stdout]
-        counts = _write(
-            aligner, chunks, outputs, files[len(paths) :], scores, place.share
-        )
-    where = f" in share {part.number} of {part.of}" if part else ""
-    say(f"aligned {counts.aligned} of {counts.pairs} pairs{where}")
+    chunks = chunks_of_shard(read, part, 1 if line_by_line else None)
+    progress = AlignmentProgress(place.share, shown_by=rank)
+    written = _write_together(aligner, chunks, places, progress, rank)
+    where = f" in share {part.number} of {part.of}" if part and not rank else ""
+    say_of_all(written, where)
+
+
+def _share(
+    shard: str | None, rank: Rank | None, src: str, tgt: str | None
+) -> Shard | None:
+    """Return the share of the text that is ours; None where all is.
+
+    Raises:
+        ConfigError: the text cannot be shared so.
+    """
+    from aligner.text.bitext import is_piped
+
+    part = None if shard is None else parse_shard(shard)
+    if rank and part:
+        raise ConfigError("under torchrun: expected no --shard")
+    if rank:
+        part = Shard(rank.number + 1, rank.of)
+    if part and any(is_piped(side) for side in (src, tgt) if side):
+        raise ConfigError("a share of a text: expected it in files, to be read twice")
+    return part
+
+
+def _write_together(
+    aligner: "Aligner",
+    chunks: Iterable[NumberedChunk],
+    places: Places,
+    progress: AlignmentProgress,
+    rank: Rank | None,
+) -> list[Written]:
+    """Write all lines; return what each process wrote, if there are several."""
+    if rank is None:
+        with open_files(places.files) as files:
+            lines = places.opened(files)
+            return [write_lines(aligner, chunks, lines, progress, say)]
+    from aligner.nmt.processes import joined
+
+    with joined(rank.number, rank.of) as processes:
+        with open_shares(places.files, processes) as files:
+            lines = places.opened(files)
+            written = write_lines(aligner, chunks, lines, progress)
+        return processes.gathered(written)
 
 
 def _rule(
@@ -248,38 +274,3 @@ def _rule(
 def _was_tokenized(model: "TranslationModel") -> bool:
     files = model.meta.get("files")
     return isinstance(files, dict) and bool(files.get("tokenize"))
-
-
-def _write(
-    aligner: "Aligner",
-    chunks: Iterable[NumberedChunk],
-    outputs: list[TextIO],
-    score_files: list[TextIO],
-    with_scores: bool,
-    share_read: Callable[[], float],
-) -> Counts:
-    """Write a line for every pair; list the pairs that could not be aligned."""
-    from aligner.links.formats import format_pharaoh
-
-    problems = 0
-    with AlignmentProgress(share_read) as progress:
-        for first_line, pairs in chunks:
-            progress.take(len(pairs))
-            found = zip(aligner.align_chunk(pairs), pairs, strict=True)
-            for line, (aligned, words) in enumerate(found, start=first_line):
-                scores = aligned.scores if with_scores else None
-                texts = [format_pharaoh(aligned.links, scores), *map(" ".join, words)]
-                for file, text in zip(outputs, texts, strict=False):
-                    file.write(text + "\n")
-                for file in score_files:
-                    file.write(f"{aligned.score:.4f}\n")
-                if aligned.problem:
-                    problems += 1
-                    if problems <= LISTED_PROBLEMS:
-                        say(f"line {line}: not aligned: {aligned.problem}")
-                progress.advance()
-            if outputs[0] is sys.stdout:
-                sys.stdout.flush()  # somebody may be waiting for it
-    if problems:
-        say(f"warning: {problems} pairs could not be aligned: their lines are empty")
-    return Counts(progress.pairs - problems, progress.pairs)

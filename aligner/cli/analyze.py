@@ -15,6 +15,7 @@ from aligner.cli.options import (
     TGT,
     THREADS,
 )
+from aligner.cli.outputs import check_directory
 from aligner.cli.progress import ShareProgress
 from aligner.errors import ConfigError, CorpusError
 
@@ -80,12 +81,11 @@ def nmt(
     from aligner.analysis.nmt_experiment import GoldText, run_experiment
     from aligner.analysis.training_words import count_words
     from aligner.cli.gold_text import read_gold_of, read_pairs
-    from aligner.text.bitext import read_lines
+    from aligner.text.bitext import check_read_once, read_lines
     from aligner.text.words import word_tokenizers
 
     _check(out, overwrite)
-    if [src, tgt, gold, frequency_text].count("-") > 1:
-        raise ConfigError("-: stdin can be read once only")
+    check_read_once(src, tgt, gold, frequency_text)
     pairs = read_pairs(src, tgt, tokenize)
     if not any(all(pair) for pair in pairs):
         raise CorpusError(f"{src}: expected sentence pairs, got no words")
@@ -147,11 +147,10 @@ def bert(
     """
     from aligner.analysis.bert_study import study_encoder
     from aligner.analysis.encoders import Encoder
-    from aligner.text.bitext import read_lines
+    from aligner.text.bitext import check_read_once, read_lines
 
     _check(out, overwrite)
-    if text == frequency_text == "-":
-        raise ConfigError("-: stdin can be read once only")
+    check_read_once(text, frequency_text)
     encoder = Encoder.load(model, resolve_device(device, threads))
     frequency_lines = None if frequency_text is None else read_lines(frequency_text)
     settings = {
@@ -181,8 +180,7 @@ def _check(out: Path, overwrite: bool) -> None:
     from aligner.analysis.report import REPORT
 
     require_matplotlib()
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: expected a directory to write to, got a file")
+    check_directory(out)
     if (out / REPORT).exists() and not overwrite:
         raise ConfigError(
             f"{out}: a report is there already; expected --overwrite or another --out"

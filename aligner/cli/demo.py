@@ -8,6 +8,7 @@ import typer
 
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE
+from aligner.cli.outputs import check_directory
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def demo(
     from aligner.text.output import write_whole
     from aligner.text.sample import sample_corpus
 
+    check_directory(out)
     if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
         raise ConfigError(f"{out}: expected a new folder, or one of an earlier demo")
     write_whole(out / MARK, "")

@@ -50,11 +50,11 @@ def evaluate(
     """
     from aligner.links.evaluation import gold_gaps
     from aligner.links.formats import read_gold, read_pharaoh
+    from aligner.text.bitext import check_read_once
 
     if (src is None) != (tgt is None):
         raise ConfigError("--src and --tgt: expected both or neither")
-    if [gold, *hyp, src, tgt].count("-") > 1:
-        raise ConfigError("-: stdin can be read once only")
+    check_read_once(gold, *hyp, src, tgt)
     systems = {
         name: read_pharaoh(name, one_based=hyp_base == 1, reverse=hyp_reverse)
         for name in hyp

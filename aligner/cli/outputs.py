@@ -10,10 +10,18 @@ from aligner.compression import SUFFIXES, open_to_write
 from aligner.errors import ConfigError
 from aligner.text.output import replacing
 
+STDOUT = Path("-")
+
 
 def output_paths(out: Path | None, with_words: bool) -> list[Path]:
-    """Return where the alignments go and, if asked for, either side's words."""
-    if out is None:
+    """Return where the alignments go and, if asked for, either side's words.
+
+    Raises:
+        ConfigError: words are asked for, but there is no file to write them beside.
+    """
+    if out in (None, STDOUT) and with_words:
+        raise ConfigError("--tokenize: expected --out, to write the words beside it")
+    if out is None or out == STDOUT:
         return []
     if not with_words:
         return [out]
@@ -21,6 +29,18 @@ def output_paths(out: Path | None, with_words: bool) -> list[Path]:
     packed = out.suffix if out.suffix in SUFFIXES else ""
     plain = str(out).removesuffix(packed)
     return [out, Path(f"{plain}.src{packed}"), Path(f"{plain}.tgt{packed}")]
+
+
+def check_directory(out: Path) -> None:
+    """Check that what is to become a directory can be one.
+
+    Raises:
+        ConfigError: it is a file, or stdout.
+    """
+    if out == STDOUT:
+        raise ConfigError("-: expected a directory to write to, got stdout")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: expected a directory to write to, got a file")
 
 
 def check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:

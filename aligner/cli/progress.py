@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from aligner.cli.console import say
 
 if TYPE_CHECKING:
+    from aligner.cli.ranks import Rank
     from aligner.nmt.meter import Report
 
 PLAIN_SECONDS = 30.0
@@ -95,11 +96,14 @@ class TrainingProgress:
 class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
     """Shows how many pairs have been aligned, how fast, and how long it will take."""
 
-    def __init__(self, share_read: Callable[[], float]) -> None:
+    def __init__(
+        self, share_read: Callable[[], float], shown_by: "Rank | None" = None
+    ) -> None:
         """Start the clock.
 
         Args:
             share_read: tells what share of our text has been read; 0 if nobody knows.
+            shown_by: our place among several processes: the first shows its share.
         """
         self.pairs = 0
         self._share_read = share_read
@@ -109,6 +113,11 @@ class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
         self._started = time.monotonic()
         first = QUIET_SECONDS if self._live else FIRST_PLAIN_SECONDS
         self._next = self._started + first
+        self._name = ""
+        if shown_by:
+            self._name = f"share {shown_by.number + 1} of {shown_by.of}: "
+        if shown_by and shown_by.number:
+            self._next = math.inf
         self._shown = False
 
     def __exit__(
@@ -143,7 +152,7 @@ class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
 
     def _describe(self, seconds: float) -> str:
         speed = self.pairs / seconds
-        text = f"{self.pairs} pairs, {speed:.0f} pairs/s, {clock(seconds)}"
+        text = f"{self._name}{self.pairs} pairs, {speed:.0f} pairs/s, {clock(seconds)}"
         if not self._of:
             return text
         return f"{text}, left {clock(max(self._of - self.pairs, 0) / speed)}"

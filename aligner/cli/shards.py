@@ -63,20 +63,22 @@ def parse_shard(text: str) -> Shard:
 
 
 def chunks_of_shard(
-    read: Callable[[], Iterable["WordPair"]], shard: Shard | None
+    read: Callable[[], Iterable["WordPair"]],
+    shard: Shard | None,
+    most: int | None = None,
 ) -> Iterator[NumberedChunk]:
     """Yield the chunks of a text that a shard aligns, in order; without one, all.
 
     The text is cut into the same chunks whatever the number of shards, so that all
     shards together give what one process gives, to the last bit. It is read once more
-    to count them.
+    to count them. `most` limits the pairs of a chunk further.
     """
     from aligner.extraction.aligner import chunks
 
     of, number = (shard.of, shard.number) if shard else (1, 1)
     count = sum(1 for _ in read()) if shard else 0
     line = 1
-    for chunk in chunks(read()):
+    for chunk in chunks(read(), most):
         # Chunks differ in size, so what counts is where in the text one begins.
         owner = 1 + (line - 1) * of // count if shard else 1
         if owner > number:

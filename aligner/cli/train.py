@@ -11,6 +11,7 @@ import typer
 
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.options import DEVICE, SRC, TGT, THREADS
+from aligner.cli.outputs import check_directory
 from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
 
@@ -106,16 +107,22 @@ def train(
     given = Given(text, config, changes, resume, overwrite)
     if seeds is None:
         runs = [_run(out, given)]
-    elif "-" in (src, tgt, valid_src, valid_tgt):
-        raise ConfigError("--seeds: expected files, to be read for each seed, got '-'")
+    elif piped := _piped(src, tgt, valid_src, valid_tgt, guide):
+        raise ConfigError(
+            f"--seeds: expected files, to be read for each seed, got {piped}"
+        )
     else:
         runs = list(_runs_of_seeds(out, given, seeds))
     rank = rank_from_environment()
-    if rank and "-" in (src, tgt, valid_src, valid_tgt, guide):
-        raise ConfigError("under torchrun: expected files, to be read by each process")
+    if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide)):
+        raise ConfigError(
+            f"under torchrun: expected files, to be read by each process, got {piped}"
+        )
     speak_as(rank.number if rank else 0)
     device = resolve_device(device, threads)
-    with joined(rank.number, rank.of, device) if rank else nullcontext(ALONE) as group:
+    kept = "the last checkpoint is kept, for --resume"
+    together = joined(rank.number, rank.of, device, kept) if rank else None
+    with together or nullcontext(ALONE) as group:
         for run in runs:
             if seeds is not None:
                 say(f"seed {run.config.training.seed}")
@@ -195,7 +202,8 @@ def _run(out: Path, given: Given) -> Run:
             raise ConfigError(
                 f"--resume: expected the same text and --guide as before, in {out}"
             )
-        return Run(out, files, recipe, resume=True)
+        # What was piped has to be piped again: by any name.
+        return Run(out, given.text or files, recipe, resume=True)
     if given.text is None:
         raise ConfigError("--src: expected the training text, got nothing")
     recipe = read_config(given.config).with_training(**given.changes)
@@ -207,6 +215,13 @@ def _run(out: Path, given: Given) -> Run:
     return Run(out, given.text, recipe, resume=False)
 
 
+def _piped(*texts: str | None) -> str | None:
+    """Return the first text that can be read only once, if there is one."""
+    from aligner.text.bitext import is_piped
+
+    return next((text for text in texts if text and is_piped(text)), None)
+
+
 def _files(
     src: str,
     tgt: str | None,
@@ -216,17 +231,16 @@ def _files(
     guide: str,
 ) -> "TrainingFiles":
     from aligner.cli.training_text import TrainingFiles
+    from aligner.text.bitext import check_read_once
 
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
-    if [src, tgt, valid_src, valid_tgt].count("-") > 1:
-        raise ConfigError("-: stdin can be read once only")
+    check_read_once(src, tgt, valid_src, valid_tgt, guide)
     return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide)
 
 
 def _check_vacant(out: Path, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: expected a directory to write to, got a file")
+    check_directory(out)
     there = any((out / name).exists() for name in ("config.toml", "model.safetensors"))
     if there and not overwrite:
         raise ConfigError(

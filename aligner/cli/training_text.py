@@ -17,7 +17,7 @@ from aligner.nmt.config import Config, FilterConfig, read_config
 from aligner.nmt.training_state import STATE
 from aligner.prior.prior import Prior, estimate
 from aligner.prior.soft_links import SoftLinks, TextLinks
-from aligner.text.bitext import read_bitext, read_lines
+from aligner.text.bitext import is_piped, read_bitext, read_lines
 from aligner.text.duplicates import PairHashes
 from aligner.text.filters import FilterCounts, Filters, filter_pairs
 from aligner.text.mapped import (
@@ -77,12 +77,12 @@ class TrainingFiles:
             ) from error
 
     def to_meta(self) -> dict[str, Any]:
-        """Return the files for a model's meta.json, by absolute paths."""
+        """Return the files for a model's meta.json, by absolute paths; pipes as "-"."""
         stored = asdict(self)
         for name, value in stored.items():
             keyword = name == "guide" and value in ("auto", "none")
-            if isinstance(value, str) and value != "-" and not keyword:
-                stored[name] = str(Path(value).absolute())
+            if isinstance(value, str) and not keyword:
+                stored[name] = "-" if is_piped(value) else str(Path(value).absolute())
         return stored
 
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -18,7 +19,7 @@ from aligner.cli.options import (
     TGT,
     THREADS,
 )
-from aligner.cli.outputs import check_inputs_are_kept
+from aligner.cli.outputs import STDOUT, check_inputs_are_kept
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
 
@@ -106,6 +107,7 @@ def view(
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.extraction.aligner import Aligner
     from aligner.nmt.checkpoint import load_model
+    from aligner.text.bitext import check_read_once
     from aligner.text.output import write_whole
 
     choice = Choice(pairs, worst, random, seed)
@@ -116,8 +118,7 @@ def view(
         "--worst": worst is not None,
     }
     _check_options(choice, [] if gold else [o for o, given in of_gold.items() if given])
-    if [src, tgt, gold, hyp].count("-") > 1:
-        raise ConfigError("-: stdin can be read once only")
+    check_read_once(src, tgt, gold, hyp)
     check_inputs_are_kept([out], src, tgt, gold, hyp)
     if out.exists() and not overwrite:
         raise ConfigError(
@@ -146,7 +147,10 @@ def view(
     title = f"Word alignments: {' and '.join(Path(n).name for n in (src, tgt) if n)}"
     heading = Heading(title, {name: str(path) for name, path in about.items() if path})
     page = viewer_page(heading, loaded, shown, aligner.reading)
-    write_whole(out, page)
+    if out == STDOUT:
+        sys.stdout.write(page)
+    else:
+        write_whole(out, page)
     say(f"{out}: {len(shown)} of {len(words)} pairs, {len(page) / 1e6:.1f} MB")
 
 

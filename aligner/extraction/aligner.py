@@ -223,20 +223,24 @@ def _mixed(
     return joint.astype(np.float32)
 
 
-def chunks(pairs: Iterable[WordPair]) -> Iterator[list[WordPair]]:
+def chunks(
+    pairs: Iterable[WordPair], most: int | None = None
+) -> Iterator[list[WordPair]]:
     """Yield the pairs in lists that are limited in number and in size.
 
-    Where they are cut depends on the pairs alone: the first are short.
+    Where they are cut depends on the pairs alone: the first are short. `most` limits
+    the number further.
     """
     chunk: list[WordPair] = []
-    limit, cells = min(FIRST_CHUNK_PAIRS, CHUNK_PAIRS), 0
+    most = most or CHUNK_PAIRS
+    limit, cells = min(FIRST_CHUNK_PAIRS, most), 0
     for src, tgt in pairs:
         chunk.append((src, tgt))
         cells += len(src) * len(tgt)
         if len(chunk) == limit or cells > CHUNK_CELLS:
             yield chunk
             chunk, cells = [], 0
-            limit = min(2 * limit, CHUNK_PAIRS)
+            limit = min(2 * limit, most)
     if chunk:
         yield chunk
 

@@ -1,9 +1,9 @@
-"""Several processes of torchrun that train one model together.
+"""Several processes of torchrun that train one model, or align one text, together.
 
-Each learns from its share of every batch; gradients are summed before the weights
-change. So a batch, and all that a recipe says of it, is the same for any number of
-processes, and a training can go on with another number. What depends on a clock or on
-a signal is decided for all at once. The processes must see one file system.
+In training, each learns from its share of every batch; gradients are summed before the
+weights change. So a batch, and all that a recipe says of it, is the same for any number
+of processes, and a training can go on with another number. What depends on a clock or
+on a signal is decided for all at once. The processes must see one file system.
 """
 
 import re
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from aligner.errors import TrainingError
 
 # While the first process reads text and estimates a prior, the others wait for it.
 PATIENCE = timedelta(days=30)
+Gathered = TypeVar("Gathered")
 _LOST = re.compile("Connection (closed|reset) by peer|Broken pipe|gloo.*[Tt]imed out")
 
 
@@ -73,6 +75,14 @@ class Processes:
         """Wait until all processes have come here."""
         self._agreed(0.0)
 
+    def gathered(self, value: Gathered) -> list[Gathered]:
+        """Return what each process has, in their order."""
+        if self.of == 1:
+            return [value]
+        values: list[Gathered] = [value] * self.of
+        dist.all_gather_object(values, value)
+        return values
+
     def _agreed(self, value: float) -> float:
         """Return the sum of numbers: on the CPU, so that no GPU is waited for."""
         if self.of == 1:
@@ -84,8 +94,16 @@ ALONE = Processes()
 
 
 @contextmanager
-def joined(number: int, of: int, device: str) -> Iterator[Processes]:
+def joined(
+    number: int, of: int, device: str = "cpu", afterwards: str = "nothing is written"
+) -> Iterator[Processes]:
     """Join the other processes that torchrun has started.
+
+    Args:
+        number: ours, from 0.
+        of: how many there are.
+        device: where the tensors lie that they exchange.
+        afterwards: what becomes of the work when one of them ends.
 
     Raises:
         TrainingError: one of them ended.
@@ -98,7 +116,7 @@ def joined(number: int, of: int, device: str) -> Iterator[Processes]:
         if not isinstance(error, dist.DistError) and not _LOST.search(str(error)):
             raise
         raise TrainingError(
-            "another process of this training ended: expected all of them to go on; "
-            "the last checkpoint is kept, for --resume"
+            "another process of this run ended: expected all of them to go on; "
+            f"{afterwards}"
         ) from error
     dist.destroy_process_group()

@@ -5,7 +5,9 @@ Compression is recognised by content, never by name, on stdin too.
 """
 
 import itertools
+import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -29,7 +31,7 @@ def read_lines(
     Args:
         path: plain, gzip, xz or zstd; "-" is stdin. UTF-8, a leading BOM is dropped.
         listen: told again and again how many bytes of the file have been read, packed
-            as they are; never of stdin.
+            as they are; never of a pipe.
 
     Raises:
         CorpusError: while iterating, if the file cannot be opened or read, its
@@ -39,12 +41,49 @@ def read_lines(
     try:
         with _opened(path) as file:
             chunks = decompressed(file)
-            if name != "<stdin>":
+            if file.seekable():
                 chunks = _told(chunks, lambda: listen(file.tell()))
             yield from _decoded(_byte_lines(chunks), name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CorpusError(f"{name}: cannot read it: {reason}") from None
+
+
+def is_piped(path: str | Path) -> bool:
+    """Tell whether a text can be read only once: stdin, a pipe, a terminal."""
+    if str(path) in ("-", os.devnull):
+        return str(path) == "-"
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
+def check_read_once(*paths: str | Path | None) -> None:
+    """Check that no two of some texts come from the same pipe.
+
+    Raises:
+        ConfigError: two do, and each would get parts of it.
+    """
+    seen = set()
+    for path in paths:
+        if path is None or not is_piped(path):
+            continue
+        pipe = _identity(path)
+        if pipe in seen:
+            what = "stdin" if str(path) == "-" else "a pipe"
+            raise ConfigError(f"{path}: {what} can be read once only")
+        seen.add(pipe)
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Return what is the same for all names of a pipe."""
+    try:
+        found = os.stat("/dev/stdin" if str(path) == "-" else path)
+    except OSError:  # stdin where it has no name
+        return None
+    return found.st_dev, found.st_ino
 
 
 def read_bitext(
@@ -71,8 +110,7 @@ def read_bitext(
     """
     if tgt is None:
         return _single_file(src, format, listen)
-    if str(src) == str(tgt) == "-":
-        raise ConfigError("expected one side from stdin at most, got '-' for both")
+    check_read_once(src, tgt)
     if format != "auto":
         raise ConfigError(f"format {format!r}: expected one file, got two")
     return _two_files(src, tgt, listen)

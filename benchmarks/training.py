@@ -345,19 +345,15 @@ def prepare(folder: Path, src: str | None, tgt: str | None) -> None:
 
 def measure(way: str, folder: Path, dim: int, device: str, args: list[float]) -> None:
     """Measure one way in this process, and print the figures as JSON."""
-    from aligner.cli.processors import set_environment_of_threads
+    from aligner.cli.processors import prepare_environment
 
     if way == "aligner":
-        set_environment_of_threads()  # as the command line does, before torch is there
-    import torch
-
-    from aligner.nmt.loss import precision_of
-
+        prepare_environment()  # as the command line does, before torch is there
+    else:  # bounded caches are no merit of either
+        for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+            os.environ.setdefault(cache, "64")
     tokens, seconds = int(args[0]), args[1]
     setting = Setting(folder, dim, device, tokens)
-    precision_of(
-        "bfloat16", torch.device(device)
-    )  # bounds caches, as trainings have it
     peak = max(matmul_peak(device, "bfloat16") for _ in range(3))
     run = train_by_aligner if way == "aligner" else train_plainly
     speed = run(setting, seconds)

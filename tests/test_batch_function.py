@@ -1,12 +1,10 @@
 """The batch function: as many rows as came, with the links of `aligner align`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from conftest import SENTENCES, Run, Trained
 from small_models import random_model
 
@@ -131,17 +129,22 @@ def test_no_model(tmp_path: Path) -> None:
         AlignBatch(tmp_path / "none")
 
 
-@pytest.fixture
-def threads() -> Iterator[int]:
-    before = torch.get_num_threads()
-    yield before
-    torch.set_num_threads(before)
+LIBRARY = """
+import os, sys, torch
+torch.set_num_threads(3)
+before = dict(os.environ), torch.get_num_threads(), torch.get_num_interop_threads()
+from aligner.extraction.batch_function import AlignBatch
+from aligner.nmt.translation import translate
+for precision in ("float32", "bfloat16"):
+    align = AlignBatch(sys.argv[1])
+    align.aligner.precision = precision
+    align({"src": ["the king", ""], "tgt": ["der König", "x"]})
+translate(align.aligner.model, [["the", "king"]])
+after = dict(os.environ), torch.get_num_threads(), torch.get_num_interop_threads()
+assert before == after, (before, after)
+"""
 
 
-def test_a_worker_takes_the_threads_that_it_is_given(
-    trained: Trained, threads: int
-) -> None:
-    AlignBatch(trained.model, threads=threads + 1)
-    assert torch.get_num_threads() == threads + 1
-    AlignBatch(trained.model)
-    assert torch.get_num_threads() == 1
+def test_its_process_is_left_as_it_was(trained: Trained, run: Run) -> None:
+    result = run(trained.model, program=LIBRARY)
+    assert result.code == 0, result.err

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from aligner.cli.processors import cpu_share, set_environment_of_threads
+from aligner.cli.processors import cpu_share, prepare_environment
 from aligner.errors import AlignerError, ConfigError
 
 USER_ERROR = 2
@@ -52,7 +52,7 @@ def reporting() -> Iterator[None]:
         if signal.getsignal(number) != signal.SIG_IGN:  # the parent's wish
             signal.signal(number, stop)
     _prepare_streams()
-    set_environment_of_threads()
+    prepare_environment()
     try:
         try:
             yield

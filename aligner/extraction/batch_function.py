@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.aligner import Aligner, Preset, stored_rule
@@ -21,6 +20,7 @@ ADDED = ("links", "score", "problem")
 class AlignBatch:
     """A loaded model that adds links to batches; it knows of no engine.
 
+    It computes with the threads that torch has: Ray gives a worker as many as CPUs.
     An engine makes one in each worker, and calls it with ever new rows:
 
     align = AlignBatch("models/enfr")
@@ -36,7 +36,6 @@ class AlignBatch:
         tokenize: tuple[str, str] | None = None,
         preset: Preset = "balanced",
         device: str = "cpu",
-        threads: int = 1,
     ) -> None:
         """Load a model directory.
 
@@ -48,14 +47,11 @@ class AlignBatch:
                 rules are to cut; None where words stand between spaces.
             preset: few but safe links, many, or in between.
             device: where the network runs.
-            threads: of this process on the CPU, for all of torch. One by default:
-                engines give each worker a core.
 
         Raises:
             ConfigError: no rules for a language, or a preset that has no effect.
             ModelError: the directory is not a whole model.
         """
-        torch.set_num_threads(threads)
         loaded = load_model(Path(model), device)
         rule = stored_rule(loaded, preset)
         if preset != "balanced" and rule.direction != "both":

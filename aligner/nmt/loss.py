@@ -1,6 +1,5 @@
 """The translation objective, and the precision that it is computed in."""
 
-import os
 from contextlib import AbstractContextManager
 
 import torch
@@ -80,18 +79,15 @@ def validation_loss(
 def precision_of(name: str, device: torch.device) -> torch.dtype:
     """Return the type that a recipe's `precision` stands for on a device.
 
-    `auto` is bfloat16 where the processor multiplies it in hardware.
+    `auto` is bfloat16 where the processor multiplies it in hardware. On a CPU, oneDNN
+    keeps code for the last 1024 shapes that it has multiplied in bfloat16, and torch
+    keeps it once more: gigabytes, as batches have ever new shapes. Those of one update
+    are enough: set `ONEDNN_PRIMITIVE_CACHE_CAPACITY` and `LRU_CACHE_CAPACITY` to 64 in
+    the environment before the first product, as the command line does.
     """
     if name == "auto":
         name = "bfloat16" if _has_bfloat16(device) else "float32"
-    if name == "float32":
-        return torch.float32
-    # oneDNN keeps code for the last 1024 shapes that it has multiplied in bfloat16, and
-    # torch keeps it once more: gigabytes, as batches have ever new shapes. Those of one
-    # update are enough. Both read this at their first product.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
-    return torch.bfloat16
+    return torch.float32 if name == "float32" else torch.bfloat16
 
 
 def computing(precision: str, device: torch.device) -> torch.autocast:

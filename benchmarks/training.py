@@ -1,7 +1,7 @@
 """How fast a translation model is trained, beside a plain loop and JoeyNMT.
 
     python benchmarks/training.py [--src FILE --tgt FILE] [--dims 128 256 512]
-        [--seconds 60] [--device cpu] [--joeynmt PYTHON]
+        [--seconds 60] [--device cpu] [--joeynmt PYTHON] [--busy 1]
 
 Recipe small in several widths, without a guide, in three ways, each in a process of its
 own, on the same text cut into the same subwords:
@@ -15,8 +15,10 @@ own, on the same text cut into the same subwords:
 Of each, the target subwords a second after a warm-up, padding left out; the share of
 the fastest matrix product that was seen in the same process, in the precision of the
 training, that the model's own products amount to (three times those of a forward pass;
-padding left out); and the peak of all memory. By default the text is the sample corpus,
-whose sentences are short.
+padding left out); and the peak of all memory. With `--busy N`, each way runs once more
+beside N processes that compute without end, and a column has what is left of its speed:
+a fair share of C cores is C / (C + N). By default the text is the sample corpus, whose
+sentences are short.
 """
 
 import argparse
@@ -28,6 +30,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 WARM_UP = 10.0  # seconds
@@ -373,6 +377,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=0, help="0: the recipe's")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--joeynmt", metavar="PYTHON")
+    parser.add_argument("--busy", type=int, default=0, help="processes beside")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -380,8 +385,11 @@ def main() -> None:
         settings = [args.batch_tokens, args.seconds]
         measure(way, Path(folder), int(dim), args.device, settings)
         return
-    print("| dim | way | tokens/s | plain = 1 | share of peak | peak, GFLOP/s | MB |")
-    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| dim | way | tokens/s | plain = 1 | share of peak | peak, GFLOP/s | MB | "
+        f"beside {args.busy} busy |"
+    )
+    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, args.src, args.tgt)
@@ -389,15 +397,38 @@ def main() -> None:
             measure_width(folder, dim, args)
 
 
+def printed(command: list[str]) -> list[float]:
+    """Return what a process prints in its last line, as JSON."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    figures: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Let so many processes compute without end meanwhile."""
+    command = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 def measure_width(folder: Path, dim: int, args: argparse.Namespace) -> None:
     """Print the rows of one width: the plain loop last, what it is compared with."""
-    figures = {}
+    figures, kept = {}, {}
     for way in args.ways:
         command = [sys.executable, __file__, "--child", way, str(folder), str(dim)]
         command += ["--seconds", str(args.seconds), "--device", args.device]
         command += ["--batch-tokens", str(args.batch_tokens)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-        figures[way] = json.loads(done.stdout.splitlines()[-1])
+        figures[way] = printed(command)
+        if args.busy:
+            with busy(args.busy):
+                beside = printed(command)
+            kept[way] = f"{100 * beside[0] / figures[way][0]:.0f} %"
     if args.joeynmt:
         speed, memory = train_by_joeynmt(
             folder, dim, args.device, args.batch_tokens, args.seconds, args.joeynmt
@@ -409,7 +440,7 @@ def measure_width(folder: Path, dim: int, args: argparse.Namespace) -> None:
         gigaflops = "" if math.isnan(peak) else f"{peak / 1e9:.0f}"
         print(
             f"| {dim} | {way} | {speed:.0f} | {speed / plain:.2f} | {of_peak} | "
-            f"{gigaflops} | {memory} |",
+            f"{gigaflops} | {memory} | {kept.get(way, '')} |",
             flush=True,
         )
 

@@ -9,11 +9,12 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 def prepare_environment() -> None:
     """Set what torch goes by, unless the user has; before torch is loaded."""
-    # How long threads spin while they wait. Not at all makes a training on idle cores
-    # a fifth slower; as long as by default, half as fast on cores that others use too.
-    # The second counts for GNU's OpenMP only.
+    # How long threads spin while they wait: so shortly that a training beside a busy
+    # process keeps its share of the cores (benchmarks/training.py --busy 1), and so
+    # long that few threads have to be woken on idle ones. The second counts for GNU's
+    # OpenMP only.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "200")
     # Code for products in bfloat16 that is kept: see `precision_of`.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "64")

@@ -39,12 +39,12 @@ PEAK_SIZE = 2048
 SAMPLE_PAIRS = 20_000
 
 
-def matmul_peak(device: str, dtype: str) -> float:
+def matmul_peak(device: str, dtype: "torch.dtype") -> float:  # noqa: F821
     """Return the floating-point operations a second of a large matrix product."""
     import torch
 
     size = PEAK_SIZE if device == "cpu" else 4 * PEAK_SIZE
-    a, b = torch.randn(2, size, size, device=device, dtype=getattr(torch, dtype))
+    a, b = torch.randn(2, size, size, device=device, dtype=dtype)
     best = math.inf
     for _ in range(10):
         started = time.perf_counter()
@@ -164,9 +164,12 @@ def train_plainly(setting: Setting, seconds: float) -> float:
     import torch
     from torch import nn
 
+    from aligner.nmt.loss import precision_of
     from aligner.nmt.transformer import PAD, sinusoids
 
     sizes, config = setting.config.transformer, setting.config.training
+    dtype = precision_of(config.precision, torch.device(setting.device))
+    is_half = dtype == torch.bfloat16
     torch.manual_seed(1)
     model = nn.Transformer(
         sizes.dim,
@@ -192,7 +195,7 @@ def train_plainly(setting: Setting, seconds: float) -> float:
         return dropout(embedding(ids) * math.sqrt(sizes.dim) + positions)
 
     def step(batch: "Batch") -> None:  # noqa: F821
-        with torch.autocast(setting.device, torch.bfloat16):
+        with torch.autocast(setting.device, torch.bfloat16, enabled=is_half):
             padding = batch.src == PAD
             causal = nn.Transformer.generate_square_subsequent_mask(
                 batch.tgt.shape[1], device=batch.tgt.device
@@ -356,12 +359,17 @@ def measure(way: str, folder: Path, dim: int, device: str, args: list[float]) ->
     else:  # bounded caches are no merit of either
         for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(cache, "64")
+    import torch
+
+    from aligner.nmt.loss import precision_of
+
     tokens, seconds = int(args[0]), args[1]
     setting = Setting(folder, dim, device, tokens)
-    peak = max(matmul_peak(device, "bfloat16") for _ in range(3))
+    dtype = precision_of(setting.config.training.precision, torch.device(device))
+    peak = max(matmul_peak(device, dtype) for _ in range(3))
     run = train_by_aligner if way == "aligner" else train_plainly
     speed = run(setting, seconds)
-    peak = max(peak, matmul_peak(device, "bfloat16"))
+    peak = max(peak, matmul_peak(device, dtype))
     share = speed * setting.operations() / peak
     print(json.dumps([speed, share, peak, peak_memory(device)]))
 

@@ -260,3 +260,36 @@ def test_meta_is_kept_as_it_was(tmp_path: Path) -> None:
     save_meta(tmp_path, {"files": {"src": "Übung.en"}, "seed": 3})
     meta = read_meta(tmp_path)
     assert (meta["files"], meta["seed"]) == ({"src": "Übung.en"}, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(saved: Path, value: float) -> None:
+    weights = load_file(saved / "model.safetensors")
+    weights["encoder.0.feed_forward.0.bias"][3] = value
+    save_file(weights, saved / "model.safetensors")
+    message = refusal(saved)
+    assert (
+        "model.safetensors: encoder.0.feed_forward.0.bias: expected finite" in message
+    )
+
+
+def test_the_prior_that_guided_a_model_is_missed(saved: Path) -> None:
+    save_meta(saved, {"files": {"guide": "none"}})
+    assert load_model(saved).prior is None
+    save_meta(saved, {"files": {"guide": "auto"}})
+    assert "prior.safetensors" in refusal(saved)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_meta_holds_numbers_only(saved: Path, constant: str) -> None:
+    (saved / "meta.json").write_text(f'{{"alignment": {{"layer": {constant}}}}}')
+    assert refusal(saved).endswith(f"expected finite numbers, got {constant}")
+
+
+@pytest.mark.parametrize("section", ["files", "alignment", "data", "training"])
+@pytest.mark.parametrize("value", [None, [], "text", 1])
+def test_sections_of_meta_hold_values_by_name(
+    saved: Path, section: str, value: object
+) -> None:
+    save_meta(saved, {section: value})
+    assert f"meta.json: expected {section!r} to hold values by name" in refusal(saved)

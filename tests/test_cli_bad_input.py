@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Outcome, Run, Trained
+from safetensors.torch import load_file, save_file
 
 FILES = {
     "empty": b"",
@@ -98,7 +100,9 @@ TRAIN = [
 ALIGN = [
     *TEXT,
     ("--layer 9", "layer from 1 to 2, got 9"),
-    ("--layer 0", "layer from 1 to 2, got 0"),
+    ("--layer 0", "--layer: a number from 1, got 0"),
+    ("--threshold nan", "--threshold: a number from 0 to 1, got nan"),
+    ("--prior-weight nan", "--prior-weight: a number from 0 to 1, got nan"),
     ("--head 3", "head from 1 to 2, got 3"),
     ("--symmetrize union --one-to-one", "--one-to-one: --symmetrize soft, got union"),
     ("--symmetrize union --threshold 0.5", "--threshold: --symmetrize soft"),
@@ -149,6 +153,13 @@ CASES = [
     *((f"evaluate {o}", message) for o, message in EVALUATE),
     *((f"align {m} --out new --src one --tgt one", message) for m, message in MODELS),
     ("translate model < latin1", "<stdin>, line 2: UTF-8"),
+    ("translate model --length-penalty nan < one", "--length-penalty: a number"),
+    ("translate nan < one", "nan/model.safetensors: finite numbers"),
+    ("align nan --out new --src one --tgt one", "nan/model.safetensors: finite"),
+    ("align no-prior --out new --src one --tgt one", "no-prior/prior.safetensors"),
+    ("train --out model --resume --config base", "--resume: the --config as before"),
+    ("train --out model --resume --guide none", "--guide: --src beside it"),
+    ("train --out cut --resume", "cut/config.toml: not whole"),
     ("translate nowhere < one", "nowhere: no such model directory"),
     ("align model --out folder --src one --tgt one", "folder: expected a file"),
     ("align model --out one/two --src one --tgt one", "one"),
@@ -210,6 +221,14 @@ def outcomes(
                 name,
                 damage,
             )
+    for name in ("nan", "no-prior", "cut"):
+        shutil.copytree(folder / "model", folder / name)
+    weights = load_file(folder / "nan" / "model.safetensors")
+    weights["decoder_norm.bias"][0] = torch.nan
+    save_file(weights, folder / "nan" / "model.safetensors")
+    (folder / "no-prior" / "prior.safetensors").unlink()
+    recipe = (folder / "cut" / "config.toml").read_text()
+    (folder / "cut" / "config.toml").write_text(recipe.partition("patience")[0])
     before = _snapshot(folder)
     lines = []
     for case, _ in CASES:
@@ -272,7 +291,6 @@ def test_unreadable_file(run: Run, tmp_path: Path) -> None:
         "nonsense",
         "align m --src a --symmetrize most",
         "align m --src a --layer two",
-        "train --src a --tgt b --out c --seed -1",
     ],
 )
 def test_wrong_usage(run: Run, arguments: str) -> None:

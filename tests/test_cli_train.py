@@ -220,7 +220,7 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     into_src = run("translate", out, "--into", "src", stdin=b"a\n")
     into_src.assert_clean_failure("trained forward only")
     other = run("train", "--out", out, "--resume", "--seed", "6")
-    other.assert_clean_failure("--resume: expected the --direction, --seed and")
+    other.assert_clean_failure("--resume: expected the --config, --direction, --seed")
 
 
 def test_several_seeds_are_trained_one_after_the_other(
@@ -325,7 +325,7 @@ def test_a_second_round_has_a_guide_of_its_own(
     assert "rounds = 2" in (out / "config.toml").read_text()
     other = run("train", "--out", out, "--resume", "--rounds", "3")
     other.assert_clean_failure(
-        "--resume: expected the --direction, --seed and --rounds"
+        "--resume: expected the --config, --direction, --seed and --rounds"
     )
 
 

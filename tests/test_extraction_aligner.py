@@ -1,6 +1,7 @@
 """The aligner: as many results as pairs, in their order, by every rule."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,19 @@ from small_models import WORDS, random_model
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import aligner as aligner_module
-from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored_rule
-from aligner.extraction.forced_decoding import Reading, Segmented, read_word_scores
+from aligner.extraction.aligner import (
+    Aligner,
+    Preset,
+    WordPair,
+    stored_reading,
+    stored_rule,
+)
+from aligner.extraction.forced_decoding import (
+    Precision,
+    Reading,
+    Segmented,
+    read_word_scores,
+)
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
     AlignedPair,
@@ -235,19 +247,77 @@ def test_damaged_thresholds_are_an_error(
     model: TranslationModel, thresholds: object
 ) -> None:
     meta = {"alignment": {**model.meta["alignment"], "thresholds": thresholds}}
-    with pytest.raises(ModelError, match=r"^meta\.json: .* under `thresholds`"):
+    with pytest.raises(
+        ModelError, match=r"^meta\.json: alignment.thresholds: expected"
+    ):
         stored_rule(dataclasses.replace(model, meta=meta))
 
 
 # Pairs that cannot be aligned
 
 
-@pytest.mark.parametrize("pair", [("a b", ["a"]), (["a"], "a b")])
-def test_a_string_is_no_sequence_of_words(
-    model: TranslationModel, pair: WordPair
+NO_PAIRS: list[tuple[Any, str]] = [
+    (("a b", ["a"]), "source side: expected a sequence of words, got a str: 'a b'"),
+    ((["a"], "a b"), "target side: expected a sequence of words, got a str: 'a b'"),
+    ((["a"], None), "target side: expected a sequence of words, got a NoneType: None"),
+    ((["a", 7], ["b"]), "source side: expected words, got a int: 7 among them"),
+    ((["a"], [b"b"]), "target side: expected words, got a bytes: b'b' among them"),
+    ((["a"], [None]), "target side: expected words, got a NoneType: None among them"),
+    ((["a"],), "expected two sides, got (['a'],)"),
+    ("ab", "expected two sides, got 'ab'"),
+]
+
+
+@pytest.mark.parametrize(("pair", "message"), NO_PAIRS, ids=lambda part: str(part)[:20])
+def test_what_is_no_pair_of_words_is_named(
+    model: TranslationModel, pair: Any, message: str
 ) -> None:
-    with pytest.raises(TypeError, match="side: expected words, got a string"):
-        list(Aligner(model, READINGS[0]).align([pair]))
+    aligner = Aligner(model, READINGS[0])
+    pairs = [(["a"], ["b"]), pair]
+    with pytest.raises(TypeError, match=f"^pair 2.*{re.escape(message)}"):
+        list(aligner.align(pairs))
+    with pytest.raises(TypeError, match=f"^pair 2.*{re.escape(message)}"):
+        aligner.word_scores(pairs)
+
+
+def test_words_may_come_as_any_collection(model: TranslationModel) -> None:
+    aligner = Aligner(model, READINGS[0])
+    (listed,) = aligner.align([(["a", "b"], ["c"])])
+    (array,) = aligner.align([(np.array(["a", "b"]), ("c",))])  # type: ignore[list-item]
+    assert listed == array
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_scores_that_are_no_numbers_are_an_error(precision: Precision) -> None:
+    model = random_model()
+    with torch.no_grad():
+        model.network.decoder_layers[0].cross_attention.value.bias.fill_(3e38)
+    aligner = Aligner(model, READINGS[0], precision=precision)
+    with pytest.raises(ModelError, match=f"scores in {precision}: expected finite"):
+        list(aligner.align([(["a"], ["b"])]))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1, -0.1, 1.1, 2])
+def test_numbers_have_a_range(model: TranslationModel, number: float) -> None:
+    with pytest.raises(ConfigError, match="threshold: expected a number from 0 to 1"):
+        LinkRule(threshold=number)
+    with pytest.raises(ConfigError, match="prior_weight: expected a number from 0"):
+        Aligner(model, prior_weight=number)
+
+
+@pytest.mark.parametrize("length", [0, -1, float("nan"), float("inf"), 2**31])
+def test_lengths_have_a_range(model: TranslationModel, length: Any) -> None:
+    with pytest.raises(ConfigError, match="max_length: expected a number from 1"):
+        Aligner(model, max_length=length)
+
+
+@pytest.mark.parametrize("preset", ["precise", "recall"])
+def test_a_preset_needs_a_stored_threshold(
+    model: TranslationModel, preset: Preset
+) -> None:
+    assert stored_rule(model) == LinkRule()
+    with pytest.raises(ConfigError, match=f"preset {preset}: the model stores no"):
+        stored_rule(model, preset)
 
 
 def test_an_empty_side_is_named(model: TranslationModel) -> None:
@@ -519,9 +589,3 @@ def test_without_a_prior_the_attention_is_alone() -> None:
     for (f, r), (g, s) in zip(scores, alone, strict=True):
         np.testing.assert_array_equal(f, g)
         np.testing.assert_array_equal(r, s)
-
-
-@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
-def test_a_prior_weight_out_of_range_is_an_error(weight: float) -> None:
-    with pytest.raises(ConfigError, match="prior weight from 0 to 1"):
-        Aligner(with_prior(word_pairs(2)), READINGS[0], prior_weight=weight)

@@ -1,6 +1,7 @@
 """Translation: search against naive and exhaustive search, and a task to learn."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from reversal_task import reversal_model, reversal_pairs
 from small_models import random_batch, random_model, random_network, sizes
 from torch import Tensor
 
+from aligner.errors import ConfigError, ModelError
 from aligner.nmt.transformer import PAD, LayerCache, Transformer
 from aligner.nmt.translation import NEVER_WRITTEN, beam_search, translate
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
@@ -218,3 +220,32 @@ def test_each_side_is_cut_by_its_own_vocabulary() -> None:
         ids = [*subwords.encode(["mill"], side)[0].tolist(), EOS]
         (found,) = beam_search(network, torch.tensor([ids]), tag, 2, 1.0)
         assert translate(model, [["mill"]], into, beam=2) == [subwords.decode(found)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beam": 0}, "beam: expected a number from 1"),
+        ({"beam": float("nan")}, "beam: expected a number from 1"),
+        ({"length_penalty": float("nan")}, "length_penalty: expected a number from 0"),
+        ({"length_penalty": float("inf")}, "length_penalty: expected a number from 0"),
+        ({"length_penalty": -1.0}, "length_penalty: expected a number from 0"),
+    ],
+)
+def test_numbers_have_a_range(settings: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        translate(random_model(), [["a"]], **settings)
+
+
+def test_states_that_are_no_numbers_are_an_error() -> None:
+    model = random_model()
+    with torch.no_grad():
+        model.network.decoder_layers[2].feed_forward.output.bias[0] = torch.nan
+    with pytest.raises(ModelError, match="the decoder's states: expected finite"):
+        translate(model, [["a"]])
+
+
+@pytest.mark.parametrize("sentence", ["a b", None, ["a", 1]])
+def test_what_is_no_sentence_is_named(sentence: Any) -> None:
+    with pytest.raises(TypeError, match=r"^sentence 2: expected .*words"):
+        translate(random_model(), [["a"], sentence])

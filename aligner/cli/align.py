@@ -8,7 +8,17 @@ import typer
 
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.link_lines import Places, Written, say_of_all, write_lines
-from aligner.cli.options import DEVICE, OUT, SRC, TGT, THREADS
+from aligner.cli.options import (
+    DEVICE,
+    LAYER,
+    MAX_LENGTH,
+    OUT,
+    PRECISION,
+    SRC,
+    TGT,
+    THREADS,
+    within,
+)
 from aligner.cli.outputs import check_inputs_are_kept, open_files
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import Rank, open_shares, rank_from_environment
@@ -21,6 +31,7 @@ from aligner.cli.shards import (
     parse_shard,
 )
 from aligner.errors import ConfigError
+from aligner.ranges import COUNT, SHARE
 
 if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
@@ -75,11 +86,12 @@ def align(
             "contributions of one layer."
         ),
     ] = "norm",
-    layer: Annotated[
-        int | None, typer.Option(help="Decoder layer, from 1; default: the model's.")
-    ] = None,
+    layer: Annotated[int | None, LAYER] = None,
     head: Annotated[
-        int | None, typer.Option(help="One head, from 1; default: all together.")
+        int | None,
+        typer.Option(
+            callback=within(COUNT), help="One head, from 1; default: all together."
+        ),
     ] = None,
     rows: Annotated[
         Literal["awi", "awo", "full"] | None,
@@ -91,8 +103,9 @@ def align(
     prior_weight: Annotated[
         float | None,
         typer.Option(
+            callback=within(SHARE),
             help="What the statistical prior counts beside the attention, from 0 (not "
-            "at all) to 1 (alone); 0.5 by default, where the model has a prior."
+            "at all) to 1 (alone); 0.5 by default, where the model has a prior.",
         ),
     ] = None,
     scores: Annotated[
@@ -110,8 +123,9 @@ def align(
     threshold: Annotated[
         float | None,
         typer.Option(
+            callback=within(SHARE),
             help="With soft: what the harmonic mean of a link's scores in both "
-            "directions must exceed; default: the preset's."
+            "directions must exceed; default: the preset's.",
         ),
     ] = None,
     one_to_one: Annotated[
@@ -127,7 +141,7 @@ def align(
     ] = None,
     max_length: Annotated[
         int,
-        typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
+        MAX_LENGTH,
     ] = 500,
     shard: Annotated[
         str | None,
@@ -147,10 +161,7 @@ def align(
     ] = False,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        typer.Option(
-            help="Of the network's matrix products; auto: bfloat16 where the processor "
-            "has it, which is faster and changes about one link in 2,000."
-        ),
+        PRECISION,
     ] = "auto",
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,

@@ -14,10 +14,12 @@ from aligner.cli.options import (
     SRC,
     TGT,
     THREADS,
+    within,
 )
 from aligner.cli.outputs import check_directory
 from aligner.cli.progress import ShareProgress
 from aligner.errors import ConfigError, CorpusError
+from aligner.ranges import COUNT
 
 if TYPE_CHECKING:
     from aligner.analysis.report import Report
@@ -59,7 +61,10 @@ def nmt(
     ] = None,
     max_length: Annotated[
         int,
-        typer.Option(min=1, help="Subwords on a side; longer pairs count as unlinked."),
+        typer.Option(
+            callback=within(COUNT),
+            help="Subwords on a side; longer pairs count as unlinked.",
+        ),
     ] = 500,
     frequency_text: Annotated[
         str | None,
@@ -135,7 +140,10 @@ def bert(
         typer.Option(help="Text to count tokens in, such as what the model learnt on."),
     ] = None,
     batch_tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens read at a time, padding included.")
+        int,
+        typer.Option(
+            callback=within(COUNT), help="Tokens read at a time, padding included."
+        ),
     ] = 2048,
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aligner.cli.console import resolve_device, say
-from aligner.cli.options import DEVICE
+from aligner.cli.options import DEVICE, within
 from aligner.cli.outputs import check_directory
 from aligner.errors import ConfigError
+from aligner.ranges import SEED
 
 if TYPE_CHECKING:
     from aligner.extraction.scores import Score
@@ -28,7 +29,9 @@ def demo(
     out: Annotated[
         Path, typer.Option(help="The folder for the text, the model, the alignments.")
     ] = Path("aligner-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="For the corpus and training.")] = 1,
+    seed: Annotated[
+        int, typer.Option(callback=within(SEED), help="For the corpus and training.")
+    ] = 1,
     device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Train and align on a made-up English-German corpus: the main job in small."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import say
-from aligner.cli.options import GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE
+from aligner.cli.options import GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
 from aligner.errors import ConfigError, LinkFormatError
+from aligner.ranges import SEED, Range
 
 if TYPE_CHECKING:
     from aligner.links.alignment import Alignment, GoldAlignment
@@ -28,7 +29,10 @@ def evaluate(
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp_base: Annotated[
-        int, typer.Option(min=0, max=1, help="Hypotheses count from 0 or 1.")
+        int,
+        typer.Option(
+            callback=within(Range(0, 1)), help="Hypotheses count from 0 or 1."
+        ),
     ] = 0,
     hyp_reverse: Annotated[
         bool, typer.Option("--hyp-reverse", help="Hypotheses have the target first.")
@@ -39,9 +43,14 @@ def evaluate(
     ] = None,
     tgt: Annotated[str | None, typer.Option(help="Its target side.")] = None,
     worst: Annotated[
-        int, typer.Option(min=0, help="List this many of the worst sentences.")
+        int,
+        typer.Option(
+            callback=within(Range(0)), help="List this many of the worst sentences."
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="For the bootstrap.")] = 1,
+    seed: Annotated[
+        int, typer.Option(callback=within(SEED), help="For the bootstrap.")
+    ] = 1,
 ) -> None:
     """Score alignments: error rate, precision, recall, F1, with 95 % intervals.
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from aligner.cli.console import say
-from aligner.cli.options import OUT, SRC, TGT
+from aligner.cli.options import OUT, SRC, TGT, within
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import PassProgress
 from aligner.errors import CorpusError
+from aligner.ranges import COUNT, SHARE
 
 if TYPE_CHECKING:
     from aligner.prior.soft_links import SoftLinks
@@ -23,13 +24,19 @@ def prior(
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="What a link's probability must exceed.")
+        float,
+        typer.Option(
+            callback=within(SHARE), help="What a link's probability must exceed."
+        ),
     ] = 0.5,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write i-j:probability.")
     ] = False,
     max_words: Annotated[
-        int, typer.Option(min=1, help="Words on a side; longer pairs stay unaligned.")
+        int,
+        typer.Option(
+            callback=within(COUNT), help="Words on a side; longer pairs stay unaligned."
+        ),
     ] = 200,
 ) -> None:
     """Align text by a statistical aligner estimated from it, without any network.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say, speak_as
-from aligner.cli.options import DEVICE, SRC, TGT, THREADS
+from aligner.cli.options import DEVICE, SRC, TGT, THREADS, within
 from aligner.cli.outputs import check_directory
 from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
+from aligner.ranges import COUNT, SEED, Range
 
 if TYPE_CHECKING:
     from aligner.cli.training_text import TrainingFiles
@@ -30,8 +31,9 @@ def train(
     ] = None,
     tgt: Annotated[str | None, TGT] = None,
     config: Annotated[
-        str, typer.Option(help="A recipe: its path, or tiny, small, base.")
-    ] = "small",
+        str | None,
+        typer.Option(help="A recipe: its path, or tiny, small, base; default: small."),
+    ] = None,
     valid_src: Annotated[
         str | None,
         typer.Option(help="Validation text; by default a slice is held out."),
@@ -46,23 +48,24 @@ def train(
         ),
     ] = None,
     guide: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="What guides the attention: auto, a statistical aligner estimated "
-            "from the text itself; none, translation alone, as in the paper; or a "
-            "file of Pharaoh lines for the training text."
+            help="What guides the attention: auto, the default, a statistical aligner "
+            "estimated from the text itself; none, translation alone, as in the paper; "
+            "or a file of Pharaoh lines for the training text."
         ),
-    ] = "auto",
+    ] = None,
     direction: Annotated[
         Direction | None, typer.Option(help="Overrides the recipe's.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Overrides the recipe's.")
+        int | None,
+        typer.Option(callback=within(SEED), help="Overrides the recipe's."),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=1,
+            callback=within(COUNT),
             help="Train this many models, one after the other, into OUT/seed-N; N "
             "counts from the seed.",
         ),
@@ -70,7 +73,7 @@ def train(
     rounds: Annotated[
         int | None,
         typer.Option(
-            min=1,
+            callback=within(COUNT),
             help="Rounds of training, each guided by what the one before has found in "
             "the training text. Overrides the recipe's.",
         ),
@@ -78,9 +81,10 @@ def train(
     max_minutes: Annotated[
         float,
         typer.Option(
+            callback=within(Range(0, math.inf, open=True)),
             help="Stop the network's training, of each seed, after this time; the "
             "prior before it, aligning between rounds, and the last figures take a "
-            "minute or two each."
+            "minute or two each.",
         ),
     ] = math.inf,
     device: Annotated[str, DEVICE] = "auto",
@@ -97,26 +101,38 @@ def train(
     Kill it at any moment: the same command with --resume goes on.
     """
     from aligner.cli.training_run import train_model
+    from aligner.nmt.config import read_config
     from aligner.nmt.processes import ALONE, joined
 
-    if not max_minutes > 0:
-        raise ConfigError(f"--max-minutes: expected more than 0, got {max_minutes:g}")
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
-    text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide) if src else None
-    given = Given(text, config, changes, resume, overwrite)
+    of_text = {
+        "--tgt": tgt,
+        "--valid-src": valid_src,
+        "--valid-tgt": valid_tgt,
+        "--tokenize": tokenize,
+        "--guide": guide,
+    }
+    if src is None and (stray := [name for name, value in of_text.items() if value]):
+        raise ConfigError(f"{stray[0]}: expected --src beside it, got nothing")
+    text = None
+    if src is not None:
+        text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide or "auto")
+    # Read once: it may be a pipe.
+    recipe = read_config(config or "small") if config or not resume else None
+    given = Given(text, recipe, changes, resume, overwrite)
     if seeds is None:
         runs = [_run(out, given)]
     elif piped := _piped(src, tgt, valid_src, valid_tgt, guide):
         raise ConfigError(
-            f"--seeds: expected files, to be read for each seed, got {piped}"
+            f"--seeds: expected files, to be read for each seed, got {piped!r}"
         )
     else:
         runs = list(_runs_of_seeds(out, given, seeds))
     rank = rank_from_environment()
     if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide)):
         raise ConfigError(
-            f"under torchrun: expected files, to be read by each process, got {piped}"
+            f"under torchrun: expected files, to be read by each process, got {piped!r}"
         )
     speak_as(rank.number if rank else 0)
     device = resolve_device(device, threads)
@@ -141,10 +157,13 @@ def train(
 
 @dataclass(frozen=True)
 class Given:
-    """What the command line says of a run; `changes` are those of the recipe."""
+    """What the command line says of a run; `changes` are those of the recipe.
+
+    Without a recipe, a run that is resumed keeps its own.
+    """
 
     text: "TrainingFiles | None"
-    config: str
+    recipe: "Config | None"
     changes: dict[str, Any]
     resume: bool
     overwrite: bool
@@ -169,7 +188,8 @@ def _runs_of_seeds(out: Path, given: Given, seeds: int) -> Iterator[Run]:
     from aligner.nmt.checkpoint import META, read_meta
     from aligner.nmt.config import read_config
 
-    first = given.changes.get("seed", read_config(given.config).training.seed)
+    recipe = given.recipe or read_config("small")
+    first = given.changes.get("seed", recipe.training.seed)
     for seed in range(first, first + seeds):
         place = out / f"seed-{seed}"
         changes = given.changes | {"seed": seed}
@@ -193,10 +213,10 @@ def _run(out: Path, given: Given) -> Run:
 
     if given.resume:
         files, recipe = TrainingFiles.of_run(out)
-        if recipe.with_training(**given.changes) != recipe:
+        if (given.recipe or recipe).with_training(**given.changes) != recipe:
             raise ConfigError(
-                "--resume: expected the --direction, --seed and --rounds as before, "
-                f"in {out}"
+                "--resume: expected the --config, --direction, --seed and --rounds as "
+                f"before, in {out}"
             )
         if given.text and given.text.to_meta() != files.to_meta():
             raise ConfigError(
@@ -206,7 +226,7 @@ def _run(out: Path, given: Given) -> Run:
         return Run(out, given.text or files, recipe, resume=True)
     if given.text is None:
         raise ConfigError("--src: expected the training text, got nothing")
-    recipe = read_config(given.config).with_training(**given.changes)
+    recipe = (given.recipe or read_config("small")).with_training(**given.changes)
     if recipe.training.rounds > 1 and given.text.guide == "none":
         raise ConfigError(
             f"rounds = {recipe.training.rounds}: expected a --guide, got none"

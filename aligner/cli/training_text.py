@@ -1,6 +1,6 @@
 """The text that a model is trained on, and the alignments that guide it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,8 +12,8 @@ from aligner.cli.console import say
 from aligner.cli.progress import PassProgress
 from aligner.errors import ConfigError, CorpusError, LinkFormatError, ModelError
 from aligner.links.formats import parse_pharaoh
-from aligner.nmt.checkpoint import CONFIG, META, read_meta
-from aligner.nmt.config import Config, FilterConfig, read_config
+from aligner.nmt.checkpoint import CONFIG, META, read_meta, read_stored_config
+from aligner.nmt.config import Config, FilterConfig
 from aligner.nmt.training_state import STATE
 from aligner.prior.prior import Prior, estimate
 from aligner.prior.soft_links import SoftLinks, TextLinks
@@ -70,7 +70,7 @@ class TrainingFiles:
         try:
             stored = dict(meta["files"])
             tokenize = tuple(stored.pop("tokenize") or ()) or None
-            return cls(**stored, tokenize=tokenize), read_config(directory / CONFIG)
+            return cls(**stored, tokenize=tokenize), read_stored_config(directory)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{directory / META}: expected the files of a training under `files`"
@@ -229,31 +229,38 @@ def guide_links(
 
 def _read_guide(path: str, text: TrainingText) -> Iterator[SoftLinks]:
     """Read Pharaoh lines, and check them line by line against the training text."""
-    if not Path(path).is_file():
+    if path != "-" and not (Path(path).exists() and not Path(path).is_dir()):
         raise ConfigError(f"--guide {path}: expected auto, none, or an existing file")
-    total = sum(1 for _ in read_lines(path))
-    if total != text.total_lines:
-        raise LinkFormatError(
-            f"{path}: expected {text.total_lines} lines, as many as the training text "
-            f"has, got {total}"
-        )
-    place = 0  # of the next pair to train on
+    place = total = blank = 0  # the next pair to train on; lines; those without links
+    outside = ""  # of other text, the number of lines tells more than a link does
     for line, content in enumerate(read_lines(path)):
         try:
             links = sorted(parse_pharaoh(content))
         except LinkFormatError as error:
             raise LinkFormatError(f"{path}, line {line + 1}: {error}") from None
+        total, blank = total + 1, blank + (not links)
         if place == len(text.lines) or text.lines[place] != line:
             continue
-        src, tgt = (
-            len(side.numbers[place]) for side in (text.train.src, text.train.tgt)
-        )
-        for i, j in links:
-            if i >= src or j >= tgt:
-                raise LinkFormatError(
-                    f"{path}, line {line + 1}: expected links within {src} and "
-                    f"{tgt} words, got {i}-{j}"
-                )
+        if not outside and (wrong := _outside(links, text.train, place)):
+            outside = f"{path}, line {line + 1}: {wrong}"
         places = np.array(links, np.int32).reshape(-1, 2)
         yield SoftLinks(places[:, 0], places[:, 1], np.ones(len(links), np.float32))
         place += 1
+    if total != text.total_lines:
+        raise LinkFormatError(
+            f"{path}: expected {text.total_lines} lines, as many as the training text "
+            f"has, got {total}"
+        )
+    if outside:
+        raise LinkFormatError(outside)
+    if blank:
+        say(f"warning: {path}: {blank} of {total} lines have no links")
+
+
+def _outside(links: Sequence[tuple[int, int]], text: NumberedBitext, place: int) -> str:
+    """Return what is wrong with the links of a pair, or an empty string."""
+    src, tgt = len(text.src.numbers[place]), len(text.tgt.numbers[place])
+    for i, j in links:
+        if i >= src or j >= tgt:
+            return f"expected links within {src} and {tgt} words, got {i}-{j}"
+    return ""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aligner.cli.console import resolve_device, say
-from aligner.cli.options import DEVICE, THREADS
+from aligner.cli.options import DEVICE, THREADS, within
 from aligner.errors import ConfigError
+from aligner.ranges import BEAM, COUNT, LENGTH_PENALTY
 
 if TYPE_CHECKING:
     from aligner.nmt.checkpoint import TranslationModel
@@ -24,15 +25,24 @@ def translate(
         Literal["tgt", "src"], typer.Option(help="The side to translate into.")
     ] = "tgt",
     beam: Annotated[
-        int, typer.Option(min=1, help="Hypotheses kept; 1 is greedy search.")
+        int,
+        typer.Option(
+            callback=within(BEAM), help="Hypotheses kept; 1 is greedy search."
+        ),
     ] = 4,
     length_penalty: Annotated[
         float,
-        typer.Option(help="Log-probabilities are divided by this power of the length."),
+        typer.Option(
+            callback=within(LENGTH_PENALTY),
+            help="Log-probabilities are divided by this power of the length.",
+        ),
     ] = 1.0,
     max_length: Annotated[
         int,
-        typer.Option(min=1, help="Subwords; longer sentences give an empty line."),
+        typer.Option(
+            callback=within(COUNT),
+            help="Subwords; longer sentences give an empty line.",
+        ),
     ] = 500,
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,

@@ -15,13 +15,18 @@ from aligner.cli.options import (
     GOLD_BASE,
     GOLD_FORMAT,
     GOLD_REVERSE,
+    LAYER,
+    MAX_LENGTH,
+    PRECISION,
     SRC,
     TGT,
     THREADS,
+    within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
+from aligner.ranges import COUNT, SEED
 
 if TYPE_CHECKING:
     from aligner.analysis.viewer import ShownPair
@@ -66,18 +71,21 @@ def view(
     worst: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Show so many pairs of the highest error rate: 10 with --gold."
+            callback=within(COUNT),
+            help="Show so many pairs of the highest error rate: 10 with --gold.",
         ),
     ] = None,
     random: Annotated[
-        int | None, typer.Option(min=1, help="Show so many pairs, drawn at random.")
+        int | None,
+        typer.Option(
+            callback=within(COUNT), help="Show so many pairs, drawn at random."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="For --random; 1 by default.")
+        int | None,
+        typer.Option(callback=within(SEED), help="For --random; 1 by default."),
     ] = None,
-    layer: Annotated[
-        int | None, typer.Option(help="Decoder layer, from 1; default: the model's.")
-    ] = None,
+    layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
         Literal["awi", "awo", "full"] | None,
         typer.Option(help="As in `aligner align`; the page can show others too."),
@@ -90,8 +98,9 @@ def view(
     ] = None,
     max_length: Annotated[
         int,
-        typer.Option(min=1, help="Subwords on a side; longer pairs stay unaligned."),
+        MAX_LENGTH,
     ] = 500,
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], PRECISION] = "auto",
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[
@@ -133,7 +142,8 @@ def view(
         )
     links = _read_links(hyp, len(words))
     loaded = load_model(model, resolve_device(device, threads))
-    aligner = Aligner(loaded, reading_of(loaded, layer, rows), max_length=max_length)
+    reading = reading_of(loaded, layer, rows)
+    aligner = Aligner(loaded, reading, max_length=max_length, precision=precision)
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))
     if links is None:

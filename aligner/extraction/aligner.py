@@ -25,8 +25,9 @@ from aligner.extraction.link_rule import (
 from aligner.extraction.word_scores import Rows
 from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
+from aligner.ranges import COUNT, SHARE
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Side, Subwords
-from aligner.text.words import lowered
+from aligner.text.words import check_words, lowered
 
 OneWay = Literal["forward", "reverse"]
 Preset = Literal["precise", "balanced", "recall"]
@@ -71,10 +72,12 @@ class Aligner:
                 has it, is bfloat16 where the processor multiplies it in hardware.
 
         Raises:
-            ConfigError: the model has no such layer, head or direction, or the weight
-                is not between 0 and 1.
+            ConfigError: the model has no such layer, head or direction, or a number
+                is out of its range.
             ModelError: the model stores no choice and none is given.
         """
+        COUNT.check("max_length", max_length)
+        SHARE.check("prior_weight", prior_weight)
         self.model = model
         self.reading = reading or stored_reading(model)
         self.rule = rule or stored_rule(model)
@@ -101,9 +104,9 @@ class Aligner:
         """Yield one result for each sentence pair, in order, in bounded memory.
 
         Raises:
-            TypeError: a side is a string, not a sequence of words.
+            TypeError: a side of a pair, which is named, is no sequence of words.
         """
-        for chunk in chunks(pairs):
+        for chunk in chunks(_checked(pairs)):
             yield from self.align_chunk(chunk)
 
     def align_chunk(self, chunk: Sequence[WordPair]) -> Iterator[AlignedPair]:
@@ -124,7 +127,12 @@ class Aligner:
                 yield self.rule.links(next(scores))
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        """Return the word scores of pairs that have no `problem`."""
+        """Return the word scores of pairs that have no `problem`.
+
+        Raises:
+            TypeError: a side of a pair, which is named, is no sequence of words.
+        """
+        pairs = list(_checked(pairs))
         prior = self.model.prior
         if prior is None or not self.prior_weight:
             return self._network_scores(pairs)
@@ -179,10 +187,6 @@ class Aligner:
             raise ConfigError(
                 f"expected a head from 1 to {sizes.heads}, got {reading.head + 1}"
             )
-        if not 0 <= self.prior_weight <= 1:
-            raise ConfigError(
-                f"expected a prior weight from 0 to 1, got {self.prior_weight:g}"
-            )
         if rule.direction != "forward" == trained_direction(self.model):
             raise ConfigError(
                 "the model was trained forward only: expected direction forward, "
@@ -190,16 +194,20 @@ class Aligner:
             )
 
 
-def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
-    """Return why a pair cannot be read, or an empty string.
+def _checked(pairs: Iterable[WordPair]) -> Iterator[WordPair]:
+    """Yield pairs whose sides are words, as a type checker would have it."""
+    for number, pair in enumerate(pairs, start=1):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"pair {number}: expected two sides, got {pair!r:.60}")
+        check_words(pair[0], f"pair {number}, source side")
+        check_words(pair[1], f"pair {number}, target side")
+        yield pair[0], pair[1]
 
-    Raises:
-        TypeError: a side is a string, not a sequence of words.
-    """
+
+def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
+    """Return why a pair cannot be read, or an empty string."""
     for name, words in zip(("source", "target"), pair, strict=True):
-        if isinstance(words, str):
-            raise TypeError(f"the {name} side: expected words, got a string: split it")
-        if not words:
+        if not len(words):
             return f"the {name} side is empty"
         # A subword holds at least one character, so this settles most pairs.
         if sum(map(len, words)) + len(words) > max_length:
@@ -267,18 +275,28 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
     was trained; or forward alone, if the model knows nothing else.
 
     Raises:
+        ConfigError: a preset is asked for that the model stores no threshold for.
         ModelError: the model's meta.json is damaged.
     """
-    choice = model.meta.get("alignment", {})
+    thresholds = model.meta.get("alignment", {}).get("thresholds", {})
     try:
-        threshold = float(choice.get("thresholds", {}).get(preset, SOFT_THRESHOLD))
-        if not 0 <= threshold <= 1:
+        stored = thresholds.get(preset)
+        threshold = SOFT_THRESHOLD if stored is None else float(stored)
+        if threshold not in SHARE:
             raise ValueError(threshold)
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"meta.json: expected a number from 0 to 1 for {preset!r} under "
-            f"`thresholds`, got {choice!r}"
+            f"meta.json: alignment.thresholds: expected a number {SHARE} for "
+            f"{preset!r}, got {thresholds!r}"
         ) from error
+    if stored is None and preset != "balanced":
+        direction = trained_direction(model)
+        raise ConfigError(
+            f"preset {preset}: expected both directions, got {direction}"
+            if direction != "both"
+            else f"preset {preset}: the model stores no threshold for it, as it was "
+            "trained by an earlier version: expected a threshold instead"
+        )
     return LinkRule(trained_direction(model), threshold=threshold)
 
 

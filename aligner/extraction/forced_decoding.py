@@ -19,6 +19,7 @@ from aligner.extraction.scores import (
 from aligner.extraction.word_scores import Rows, target_rows, word_scores
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad
+from aligner.nmt.checkpoint import check_finite
 from aligner.nmt.loss import attention_kernels, computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
@@ -188,6 +189,9 @@ def read_word_scores(
 
     The precision is that of the network's matrix products, as in training; scores are
     made of them in float32. On a CPU, they are the same for any number of threads.
+
+    Raises:
+        ModelError: a score is not finite.
     """
     device = next(network.parameters()).device
 
@@ -195,7 +199,9 @@ def read_word_scores(
     def read(batch: ForcedBatch) -> tuple[list[int], WordScores]:
         record = _in_full(reading.record(network, batch))
         with torch.autocast(device.type, enabled=False):
-            return batch.indices, reading.word_scores(record, batch).cpu().numpy()
+            scores = reading.word_scores(record, batch)
+        check_finite(scores, f"the model's scores in {precision}")
+        return batch.indices, scores.cpu().numpy()
 
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     batches = forced_batches(pairs, tag, device)

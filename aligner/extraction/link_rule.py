@@ -21,6 +21,7 @@ from aligner.links.matching import (
     threshold_links,
 )
 from aligner.links.symmetrization import METHODS, symmetrize
+from aligner.ranges import SHARE
 
 Direction = Literal["both", "forward", "reverse"]
 
@@ -70,7 +71,8 @@ class LinkRule:
         one_to_one: for `soft`, take the best one-to-one matching only.
 
     Raises:
-        ConfigError: an unknown direction or method.
+        ConfigError: an unknown direction or method, or a threshold that no score can
+            be compared with.
     """
 
     direction: Direction = "both"
@@ -79,7 +81,8 @@ class LinkRule:
     one_to_one: bool = False
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check the names and the threshold."""
+        SHARE.check("threshold", self.threshold)
         for given, known in (
             (self.direction, ("both", "forward", "reverse")),
             (self.symmetrize, (*METHODS, "soft")),

@@ -18,6 +18,7 @@ from aligner.links.matching import (
 )
 from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
+from aligner.ranges import Range
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
@@ -121,7 +122,11 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
     Args:
         pairs: each pair's word scores, forward and reverse; see `links.matching`.
         beta: how much recall counts beside precision.
+
+    Raises:
+        ConfigError: beta is not a number above 0.
     """
+    Range(0, open=True).check("beta", beta)
     if not pairs:
         return SOFT_THRESHOLD
     joint = np.concatenate([combine(*scores).ravel() for scores in pairs])

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, flip
+from aligner.ranges import COUNT, SEED
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -267,6 +268,8 @@ def _resample(counts: _Counts, resamples: int, seed: int) -> Iterator[_Floats]:
 
     A resample is how often each sentence pair was drawn, so that pooling is a product.
     """
+    COUNT.check("resamples", resamples)
+    SEED.check("seed", seed)
     generator = np.random.default_rng(seed)
     sentences = len(counts)
     rows_at_once = max(1, _DRAWS_AT_ONCE // max(1, sentences))

@@ -11,6 +11,7 @@ log.jsonl          the training's figures, one line an interval
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from aligner.text.subwords import Subwords
 CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"
 PRIOR = "prior.safetensors"
 FORMAT = "aligner-model-2"
+SECTIONS = ("files", "alignment", "data", "training")  # of meta.json
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,14 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
     path = directory / PRIOR
-    prior = load_prior(path) if path.exists() else None
+    prior = load_prior(path) if path.exists() or guided_by_prior(meta) else None
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
+
+
+def guided_by_prior(meta: Mapping[str, Any]) -> bool:
+    """Tell whether a model was guided by a prior of its own, by its meta.json."""
+    files = meta.get("files")
+    return isinstance(files, dict) and files.get("guide") == "auto"
 
 
 def check_model(directory: Path) -> None:
@@ -126,7 +134,18 @@ def load_weights(directory: Path, network: Transformer) -> None:
                 f"{path}: {name} should be {tuple(parameter.shape)} by {CONFIG} and "
                 f"the vocabulary, but is {tuple(weights[name].shape)}"
             )
+        check_finite(weights[name], f"{path}: {name}")
     network.load_state_dict(weights)
+
+
+def check_finite(values: torch.Tensor, what: str) -> None:
+    """Check that numbers of a network are numbers.
+
+    Raises:
+        ModelError: one is NaN or infinite.
+    """
+    if not bool(values.isfinite().all()):
+        raise ModelError(f"{what}: expected finite numbers, got NaN or infinity")
 
 
 def read_stored_config(directory: Path) -> Config:
@@ -150,6 +169,10 @@ def read_stored_config(directory: Path) -> Config:
     return config
 
 
+def _no_number(constant: str) -> float:
+    raise ValueError(f"expected finite numbers, got {constant}")
+
+
 def read_meta(directory: Path) -> dict[str, Any]:
     """Read what is known of a model.
 
@@ -158,7 +181,7 @@ def read_meta(directory: Path) -> dict[str, Any]:
     """
     path = directory / META
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
     found = meta.get("format") if isinstance(meta, dict) else meta
@@ -167,4 +190,7 @@ def read_meta(directory: Path) -> dict[str, Any]:
             f'{path}: expected "format": "{FORMAT}", as this aligner writes it, '
             f"got {found!r}"
         )
+    for name in SECTIONS:
+        if not isinstance(meta.get(name, {}), dict):
+            raise ModelError(f"{path}: expected {name!r} to hold values by name")
     return meta

@@ -174,7 +174,7 @@ def recipe_path(recipe: str | Path) -> Path:
         ConfigError: neither a file nor the name of a recipe.
     """
     path = Path(recipe)
-    if path.suffix == ".toml" or path.is_file():
+    if path.suffix == ".toml" or (path.exists() and not path.is_dir()):
         return path
     known = {found.stem: found for found in sorted(_recipe_folder().glob("*.toml"))}
     if str(recipe) not in known:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from aligner.nmt.batching import pad
-from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.checkpoint import TranslationModel, check_finite
 from aligner.nmt.transformer import PAD, LayerCache, Transformer, source_mask
+from aligner.ranges import BEAM, LENGTH_PENALTY
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Side
+from aligner.text.words import check_words
 
 BATCH_SENTENCES = 64
 NEVER_WRITTEN = [BOS, TO_SRC, TO_TGT]
@@ -30,7 +32,16 @@ def translate(
         beam: hypotheses kept; 1 is greedy search.
         length_penalty: the power of the length that a hypothesis's log-probability
             is divided by.
+
+    Raises:
+        ConfigError: a number is out of its range.
+        ModelError: the network's states are not finite.
+        TypeError: a sentence is no sequence of words.
     """
+    BEAM.check("beam", beam)
+    LENGTH_PENALTY.check("length_penalty", length_penalty)
+    for number, words in enumerate(sentences, start=1):
+        check_words(words, f"sentence {number}")
     both = model.config.training.direction == "both"
     tag = (TO_TGT if into == "tgt" else TO_SRC) if both else BOS
     side: Side = "src" if into == "tgt" else "tgt"
@@ -70,6 +81,7 @@ def beam_search(
     lengths = torch.zeros_like(sums)
     for _ in range(limit):
         states, cache = network.step(written[:, :, -1].flatten(), cache, mask)
+        check_finite(states, "the decoder's states")
         gains = _log_probabilities(network, states).view(rows, beam, -1)
         done = written[:, :, -1].eq(EOS) | written[:, :, -1].eq(PAD)
         gains = _only_padding_after_end(gains, done)

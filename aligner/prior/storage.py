@@ -35,10 +35,13 @@ def load_prior(path: Path) -> Prior:
     """Read what `save_prior` wrote.
 
     Raises:
-        ModelError: the file is damaged, or holds something else.
+        ModelError: the file is damaged, holds something else, or NaN.
     """
     try:
         arrays = load_file(path)
+        for name, values in arrays.items():
+            if not np.isfinite(values).all():
+                raise ModelError(f"{path}: {name}: expected finite numbers, got NaN")
         return Prior(*(_model(name, arrays, path) for name in MODELS))
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error

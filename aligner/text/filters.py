@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aligner.errors import ConfigError
+from aligner.ranges import COUNT, Range
 
 Words = Sequence[str]
 
@@ -29,10 +29,8 @@ class Filters:
         Raises:
             ConfigError: a limit would drop every pair.
         """
-        if self.max_words < 1:
-            raise ConfigError(f"max_words: expected at least 1, got {self.max_words}")
-        if not self.max_ratio >= 1:
-            raise ConfigError(f"max_ratio: expected at least 1, got {self.max_ratio}")
+        COUNT.check("max_words", self.max_words)
+        Range(1).check("max_ratio", self.max_ratio)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Word tokenizers: from a line to the words that links point at."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from aligner.errors import ConfigError
@@ -54,6 +54,24 @@ def word_tokenizers(
     if languages is None:
         return split_words, split_words
     return moses_tokenizer(languages[0]), moses_tokenizer(languages[1])
+
+
+def check_words(words: object, name: str) -> None:
+    """Check that something is a sequence of words.
+
+    Raises:
+        TypeError: it is not; the message says what of it is so named.
+    """
+    if isinstance(words, str) or not isinstance(words, Collection):
+        raise TypeError(f"{name}: expected a sequence of words, got {_shown(words)}")
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"{name}: expected words, got {_shown(word)} among them")
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return f"a {type(value).__name__}: {shown[:40]}{'…' * (len(shown) > 40)}"
 
 
 def lowered(words: Sequence[str]) -> list[str]:

@@ -147,7 +147,7 @@ def test_a_foreign_file_is_named(saved: Path, name: str, content: bytes) -> None
 
 @pytest.mark.parametrize(
     "meta",
-    ['{"format": "aligner-model-1"}', '{"format": null}', '"aligner-model-2"', "NaN"],
+    ['{"format": "aligner-model-1"}', '{"format": null}', '"aligner-model-2"', "1"],
 )
 def test_meta_of_another_program_is_refused(saved: Path, meta: str) -> None:
     (saved / "meta.json").write_text(meta)
@@ -267,10 +267,8 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path, value: float) -> N
     weights = load_file(saved / "model.safetensors")
     weights["encoder.0.feed_forward.0.bias"][3] = value
     save_file(weights, saved / "model.safetensors")
-    message = refusal(saved)
-    assert (
-        "model.safetensors: encoder.0.feed_forward.0.bias: expected finite" in message
-    )
+    where = f"{saved / 'model.safetensors'}: encoder.0.feed_forward.0.bias"
+    assert refusal(saved).startswith(f"{where}: expected finite numbers")
 
 
 def test_the_prior_that_guided_a_model_is_missed(saved: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from aligner.errors import ModelError
 from aligner.prior.prior import Prior, estimate
@@ -49,9 +49,35 @@ def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
 
 
 def test_words_of_any_characters_come_back(tmp_path: Path) -> None:
-    words = ["\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
+    words = ["\n", "a\nb", "", "\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
     save_prior(tmp_path / "prior", estimate(NumberedBitext.of([(words, words)]))[0])
     assert list(load_prior(tmp_path / "prior").words.pairs.src_words) == words
+
+
+def test_files_of_earlier_versions_are_read(prior: Prior, tmp_path: Path) -> None:
+    """They have words between line feeds, and no lengths."""
+    save_prior(tmp_path / "new", prior)
+    arrays = load_file(tmp_path / "new")
+    for name in ("words", "stems"):
+        model = getattr(prior, name)
+        for side in ("src", "tgt"):
+            del arrays[f"{name}.{side}_lengths"]
+            text = "\n".join(getattr(model.pairs, f"{side}_words")).encode()
+            arrays[f"{name}.{side}_words"] = np.frombuffer(text, np.uint8)
+    save_file(arrays, tmp_path / "old")
+    new, old = load_prior(tmp_path / "new"), load_prior(tmp_path / "old")
+    assert new.words.pairs.src_words == old.words.pairs.src_words
+    assert new.stems.pairs.tgt_words == old.stems.pairs.tgt_words
+
+
+def test_what_is_no_number_is_named(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior"
+    save_prior(path, prior)
+    arrays = load_file(path)
+    arrays["stems.links"][5] = np.nan
+    save_file(arrays, path)
+    with pytest.raises(ModelError, match=f"{path}: stems.links: expected finite"):
+        load_prior(path)
 
 
 def test_a_damaged_or_foreign_file_is_named(prior: Prior, tmp_path: Path) -> None:

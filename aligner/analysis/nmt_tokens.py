@@ -26,6 +26,7 @@ from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import vector_norms
 from aligner.nmt.sublayers import Attention, sublayer_records
 from aligner.nmt.transformer import PAD
+from aligner.text.words import canonical
 
 ATTENTIONS: dict[Attention, str] = {
     "cross": "cross-attention",
@@ -61,7 +62,7 @@ class TokenMeasures:
 
 def is_punctuation(word: str) -> bool:
     """Tell whether a word is punctuation or symbols only."""
-    return all(unicodedata.category(character)[0] in "PS" for character in word)
+    return all(unicodedata.category(one)[0] in "PS" for one in canonical(word))
 
 
 @torch.inference_mode()

@@ -29,6 +29,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.text.numbered import NumberedBitext, WordPair
+from aligner.text.words import canonical
 
 MAX_PAIRS = 100_000
 STEM_LETTERS = 6
@@ -90,6 +91,7 @@ class Prior:
         return results
 
     def _batches(self, text: NumberedBitext) -> Iterator[MixedBatch]:
+        text = text.renamed(canonical)
         # Of equal lengths, so the batches of both hold the same pairs.
         words, stems = self.words.batches(text), self.stems.batches(text.renamed(_stem))
         return map(self.mixed, words, stems)
@@ -126,6 +128,7 @@ def estimate(
         spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
         prior, _ = estimate(text.select(spread, folder), listen, folder)
         return prior, prior.align(text, folder)
+    text = text.renamed(canonical)
     each = LEXICAL_ITERATIONS + HMM_ITERATIONS
     passes = 2 * each + 1
     word_pairs, words = gather_word_pairs(text, folder)
@@ -143,7 +146,7 @@ def estimate(
 
 
 def _stem(word: str) -> str:
-    return word.lower()[:STEM_LETTERS]
+    return canonical(word.lower())[:STEM_LETTERS]
 
 
 def _with_null(links: Floats) -> Floats:

@@ -53,16 +53,19 @@ def _arrays(model: AgreementModel) -> Iterator[tuple[str, NDArray[np.generic]]]:
     kept = _likely(model)
     yield "keys", model.pairs.keys[kept]
     yield "links", model.links[kept]
-    yield "src_words", _packed(model.pairs.src_words)
-    yield "tgt_words", _packed(model.pairs.tgt_words)
+    for side, words in (("src", model.pairs.src_words), ("tgt", model.pairs.tgt_words)):
+        yield f"{side}_words", _packed(words)
+        yield f"{side}_lengths", np.fromiter(map(len, words), np.int32, len(words))
     for name in DIRECTIONS:
         for part in DIRECTION_PARTS:
             yield f"{name}.{part}", getattr(getattr(model, name), part)
 
 
 def _model(name: str, arrays: Mapping[str, NDArray[Any]], path: Path) -> AgreementModel:
-    src = _unpacked(arrays[f"{name}.src_words"])
-    tgt = _unpacked(arrays[f"{name}.tgt_words"])
+    src, tgt = (
+        _unpacked(arrays[f"{name}.{side}_words"], arrays.get(f"{name}.{side}_lengths"))
+        for side in ("src", "tgt")
+    )
     keys, links = arrays[f"{name}.keys"], arrays[f"{name}.links"]
     forward, reverse = (
         Direction(*(arrays[f"{name}.{side}.{part}"] for part in DIRECTION_PARTS))
@@ -90,11 +93,17 @@ def _likely(model: AgreementModel) -> NDArray[np.bool_]:
 
 
 def _packed(words: dict[str, int]) -> NDArray[np.uint8]:
-    # Words stand in the order of their numbers, and hold no line ends.
-    text = "\n".join(words).encode("utf-8", "surrogatepass")
+    # Words stand in the order of their numbers; where each ends, its length says.
+    text = "".join(words).encode("utf-8", "surrogatepass")
     return np.frombuffer(text, np.uint8)
 
 
-def _unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
+def _unpacked(
+    packed: NDArray[np.uint8], lengths: NDArray[np.int32] | None
+) -> dict[str, int]:
     text = packed.tobytes().decode("utf-8", "surrogatepass")
-    return {word: number for number, word in enumerate(text.split("\n"))}
+    if lengths is None:  # as earlier versions wrote it
+        return {word: number for number, word in enumerate(text.split("\n"))}
+    ends = np.cumsum(lengths).tolist()
+    starts = [0, *ends[:-1]]
+    return {text[a:b]: n for n, (a, b) in enumerate(zip(starts, ends, strict=True))}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aligner.text.mapped import BLOCK, GrowingArray, mapped_zeros
+from aligner.text.words import canonical
 
 PART = 1 << 18  # pairs that are compared at once, about
 
@@ -29,8 +30,9 @@ class PairHashes:
 
     def add(self, src: Sequence[str], tgt: Sequence[str]) -> None:
         """Add a pair; no word may hold a space or a line end."""
-        text = f"{' '.join(src)}\n{' '.join(tgt)}".encode("utf-8", "surrogatepass")
-        self._pending += hashlib.blake2b(text, digest_size=16).digest()
+        text = canonical(f"{' '.join(src)}\n{' '.join(tgt)}")
+        encoded = text.encode("utf-8", "surrogatepass")
+        self._pending += hashlib.blake2b(encoded, digest_size=16).digest()
         if len(self._pending) >= BLOCK:
             self._write()
 

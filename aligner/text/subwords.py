@@ -21,6 +21,7 @@ import sentencepiece
 
 from aligner.errors import ConfigError, CorpusError, ModelError
 from aligner.text.encoded import EncodedText
+from aligner.text.words import canonical
 
 Side = Literal["src", "tgt"]
 Algorithm = Literal["unigram", "bpe"]
@@ -206,10 +207,13 @@ class Subwords:
 
 
 def _normalised(word: str, lowercase: bool) -> str:
-    """Keep the mark for word starts out of words, and lone surrogates out of UTF-8."""
-    word = word.replace(_WORD_START, "_")
+    """Return one form of all canonically equal words, in lower case if so wished.
+
+    The mark for word starts is kept out of words, and lone surrogates out of UTF-8.
+    """
+    word = canonical(word).replace(_WORD_START, "_")
     word = word.encode("utf-8", "replace").decode("utf-8")
-    return word.lower() if lowercase else word
+    return canonical(word.lower()) if lowercase else word
 
 
 def _trainable_words(
@@ -311,13 +315,18 @@ def _candidates(words: Counter[str]) -> list[tuple[str, int]]:
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        size = processor.get_piece_size()
-        pieces = [processor.id_to_piece(i) for i in range(min(size, len(SPECIALS)))]
+        pieces = list(map(processor.id_to_piece, range(processor.get_piece_size())))
     except (RuntimeError, OSError):
         raise ModelError("expected a sentencepiece model, got damaged data") from None
-    if pieces != list(SPECIALS):
+    first = pieces[: len(SPECIALS)]
+    if first != list(SPECIALS):
         raise ModelError(
             f"expected a vocabulary that begins {' '.join(SPECIALS)}, "
-            f"got {' '.join(pieces) or 'an empty one'}"
+            f"got {' '.join(first) or 'an empty one'}"
+        )
+    if other := next((piece for piece in pieces if canonical(piece) != piece), None):
+        raise ModelError(
+            f"expected subwords in Unicode's form NFC, got {other!r}: learnt by an "
+            "earlier version, to be trained anew"
         )
     return processor

@@ -1,6 +1,7 @@
 """Word tokenizers: from a line to the words that links point at."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ def split_words(line: str) -> list[str]:
 def moses_tokenizer(language: str) -> WordTokenizer:
     """Return the Moses tokenizer for a language, without XML escapes.
 
+    Its words are in Unicode's form NFC: the rules would cut marks off their letters.
+
     Args:
         language: an ISO 639 code that sacremoses has rules for.
 
@@ -42,6 +45,7 @@ def moses_tokenizer(language: str) -> WordTokenizer:
 
     def tokenize(line: str) -> list[str]:
         # Split again: the words must survive being written to a file and read back.
+        line = canonical(line)
         return split_words(moses.tokenize(line, escape=False, return_str=True))
 
     return tokenize
@@ -54,6 +58,14 @@ def word_tokenizers(
     if languages is None:
         return split_words, split_words
     return moses_tokenizer(languages[0]), moses_tokenizer(languages[1])
+
+
+def canonical(text: str) -> str:
+    """Return text in Unicode's form NFC, in which canonically equal texts are equal.
+
+    An `ä` may be one character, or an `a` and a mark; a word is the same either way.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def check_words(words: object, name: str) -> None:

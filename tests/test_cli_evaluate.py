@@ -54,6 +54,15 @@ def test_two_systems_are_compared_and_the_worst_sentences_listed(
     assert lines[worst + 2].split("\t") == ["1", "25.0", "1-1", ""]
 
 
+def test_a_system_may_be_named_twice(run: Run, files: Path) -> None:
+    hyp = ["--hyp", files / "hyp"]
+    result = run("evaluate", "--gold", files / "gold", *hyp, *hyp)
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert lines[2] == lines[3]
+    assert lines[6].split("\t")[1] == "+0.0"
+
+
 def test_a_gold_file_that_was_cut_off_is_warned_of(run: Run, files: Path) -> None:
     """NAACL files leave out pairs without links, so a short one is well-formed."""
     (files / "cut").write_text("1 1 1 S\n1 2 2 S\n")

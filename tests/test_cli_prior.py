@@ -20,6 +20,10 @@ def test_every_line_is_answered_and_links_are_right(run: Run, tmp_path: Path) ->
     out = tmp_path / "prior.align"
     result = run("prior", "--src", text, "--out", out, "--scores")
     assert result.code == 0, result.err
+    assert result.err.splitlines()[:2] == [
+        "line 6: not aligned: the source side is empty",
+        "line 8: not aligned: the source side has 300 words, more than --max-words 200",
+    ]
     assert "warning: 2 pairs could not be aligned" in result.err
     answers = out.read_text(encoding="utf-8").splitlines()
     assert len(answers) == len(lines)

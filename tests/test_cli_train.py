@@ -1,5 +1,6 @@
 import json
 import resource
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -370,3 +371,52 @@ main()
         result = run(*arguments, program=program)
         assert result.code == 0, result.err
         assert result.out.splitlines()[-1] == "False"
+
+
+def test_the_next_command_works_when_pasted(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    command = [*trained.training(tmp_path / "my model"), "--tokenize", "en", "de"]
+    result = run(*command, "--max-minutes", "0.01")
+    assert result.code == 0, result.err
+    printed = result.err.splitlines()[-1].removeprefix("align with: ")
+    assert printed.endswith("--tokenize en de --out F.align")
+    program, *arguments = shlex.split(printed)
+    assert program == "aligner"
+    texts = iter([trained.test_src, trained.test_tgt])
+    pasted = [next(texts) if one == "FILE" else one for one in arguments]
+    aligned = run(*pasted, cwd=tmp_path)
+    assert aligned.code == 0, aligned.err
+    for name in ("F.align", "F.align.src", "F.align.tgt"):
+        assert len((tmp_path / name).read_text().splitlines()) == 12
+    plain = trained.outcome.err.splitlines()[-1]
+    assert plain == (
+        f"align with: aligner align {trained.model} --src FILE --tgt FILE > F.align"
+    )
+
+
+def test_a_guide_without_links_is_warned_of(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    guide = tmp_path / "guide"
+    guide.write_text("0-0\n" * 50 + "\n" * 150)
+    command = [*trained.training(tmp_path / "model"), "--guide", guide]
+    result = run(*command, "--max-minutes", "0.01")
+    assert result.code == 0, result.err
+    assert f"warning: {guide}: 150 of 200 lines have no links" in result.err
+    assert "links" not in trained.outcome.err
+
+
+def test_text_that_was_piped_is_to_be_piped_again(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    command = ["train", "--config", trained.recipe, "--out", tmp_path / "model"]
+    piped = ["--src", "-", "--tgt", trained.tgt]
+    text = trained.src.read_bytes()
+    result = run(*command, *piped, "--max-minutes", "0.01", stdin=text)
+    assert result.code == 0, result.err
+    forgotten = run(*command, "--resume")
+    forgotten.assert_clean_failure("--resume: the text of", "was piped: expected it")
+    again = run(*command, *piped, "--resume", stdin=text)
+    assert again.code == 0, again.err
+    assert "the text that was piped is expected again" in again.err

@@ -1,8 +1,12 @@
 """Compressed files: what was written comes back, and is what its name says."""
 
+import bz2
 import gzip
+import io
 import lzma
 import os
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +16,15 @@ from conftest import Run
 
 from aligner.cli.outputs import open_files, output_paths
 from aligner.compression import decompressed, open_to_write
+from aligner.errors import CorpusError, LinkFormatError
 from aligner.links.formats import read_pharaoh
+from aligner.text.bitext import read_lines
 
 TEXT = "0-0 1-1\n\n2-1 é\n" * 1000
 UNPACKED: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
     ".xz": lzma.decompress,
     ".zst": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
 }
@@ -79,3 +86,34 @@ def test_links_are_read_as_they_were_written(
     assert "0.0 (0.0-0.0)" in scored.out
     out.write_bytes(out.read_bytes()[:-3])
     run("evaluate", "--gold", out, "--hyp", out).assert_clean_failure("truncated")
+
+
+def archive(name: str) -> bytes:
+    """Return an archive that holds one file of text."""
+    data = io.BytesIO()
+    if name == "zip":
+        with zipfile.ZipFile(data, "w") as packed:
+            packed.writestr("text", TEXT)
+    else:
+        with tarfile.open(fileobj=data, mode="w" if name == "tar" else "w:gz") as tar:
+            entry = tarfile.TarInfo("text")
+            entry.size = len(TEXT.encode())
+            tar.addfile(entry, io.BytesIO(TEXT.encode()))
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("name", ["zip", "tar", "tar.gz"])
+def test_an_archive_is_named_and_what_to_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(archive(name))
+    kind = name.partition(".")[0]
+    with pytest.raises(CorpusError, match=f"x: cannot read it: it is a {kind} archive"):
+        list(read_lines(path))
+    with pytest.raises(LinkFormatError, match=f"it is a {kind} archive: expected"):
+        read_pharaoh(path)
+
+
+@pytest.mark.parametrize("text", ["BZh9 is a word\n", "PK\n", "B\n", "7z\n", "R"])
+def test_text_that_begins_like_a_packed_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+    assert list(read_lines(tmp_path / "x")) == [text.rstrip("\n")]

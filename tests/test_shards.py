@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import SENTENCES, Run, Trained
 
+from aligner.cli.outputs import numbered_path
 from aligner.cli.shards import ReadingPlace, Shard, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
 from aligner.extraction import aligner as aligner_module
@@ -99,6 +100,20 @@ def test_shards_one_after_the_other_are_what_one_process_writes(
     assert "line 8: not aligned: the source side is empty" in "".join(
         part.err for part in parts
     )
+
+
+def test_the_names_of_shares_sort_as_they_follow(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    text = ["align", trained.model, *trained.text(), "--tokenize", "en", "de"]
+    outputs = ["--out", tmp_path / "x.gz", "--sentence-scores", tmp_path / "scores"]
+    result = run(*text, *outputs, "--shard", "2/10")
+    assert result.code == 0, result.err
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"x.02.gz", "x.src.02.gz", "x.tgt.02.gz", "scores.02"}
+    shares = [numbered_path(Path("x"), Shard(i, 12)).name for i in range(1, 13)]
+    assert shares == sorted(shares)
+    assert numbered_path(Path("x.align"), Shard(3, 8)) == Path("x.align.3")
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "1/2/3", "-1/2", ""])

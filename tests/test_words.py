@@ -42,6 +42,12 @@ def test_moses_words_survive_writing_and_reading() -> None:
     assert split_words(" ".join(words)) == words
 
 
+@pytest.mark.parametrize("language", ["ja", "zh", "yue", "th", "my", "km", "lo"])
+def test_languages_without_spaces_are_refused(language: str) -> None:
+    with pytest.raises(ConfigError, match="no spaces between words, and Moses"):
+        moses_tokenizer(language)
+
+
 def test_unknown_language_is_refused_rather_than_taken_for_english() -> None:
     with pytest.raises(ConfigError, match=r"de, el, en.*got 'xx'"):
         moses_tokenizer("xx")

@@ -147,8 +147,8 @@ def align(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Align only share I, from 1, of N, such as 2/8: the outputs of all "
-            "shares, one after the other, are what one process writes.",
+            help="Align only share I, from 1, of N, such as 2/10, into OUT.02: the "
+            "outputs of all shares, one after the other, are what one process writes.",
         ),
     ] = None,
     line_by_line: Annotated[
@@ -176,7 +176,9 @@ def align(
     speak_as(rank.number if rank else 0)
     check_read_once(src, tgt)
     part = _share(shard, rank, src, tgt)
-    places = Places.of(out, tokenize is not None, sentence_scores, scores)
+    places = Places.of(
+        out, tokenize is not None, sentence_scores, scores, None if rank else part
+    )
     if rank and places.has_stdout:
         raise ConfigError("under torchrun: expected --out, a file for all processes")
     check_inputs_are_kept(places.files, src, tgt)

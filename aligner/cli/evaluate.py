@@ -1,7 +1,7 @@
 """aligner evaluate: score alignments against gold."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -12,6 +12,8 @@ from aligner.ranges import SEED, Range
 
 if TYPE_CHECKING:
     from aligner.links.alignment import Alignment, GoldAlignment
+
+    Systems: TypeAlias = Sequence[tuple[str, list[Alignment]]]  # by their files' names
 
 
 def evaluate(
@@ -64,29 +66,35 @@ def evaluate(
     if (src is None) != (tgt is None):
         raise ConfigError("--src and --tgt: expected both or neither")
     check_read_once(gold, *hyp, src, tgt)
-    systems = {
-        name: read_pharaoh(name, one_based=hyp_base == 1, reverse=hyp_reverse)
+    systems = [
+        (name, read_pharaoh(name, one_based=hyp_base == 1, reverse=hyp_reverse))
         for name in hyp
-    }
+    ]
     reference = read_gold(
         gold,
         format=gold_format,
         one_based=None if gold_base is None else gold_base == 1,
         reverse=gold_reverse,
-        sentences=len(next(iter(systems.values()))),
+        sentences=max(len(links) for _, links in systems),
+        check_lines=False,
     )
     if not reference:
         raise LinkFormatError(f"{gold}: expected at least one sentence pair, got none")
     if gaps := gold_gaps(reference):
         say(f"warning: {gold}: {gaps}")
     lengths = _lengths(src, tgt)
-    for name, links in systems.items():
+    for name, links in systems:
+        if len(links) != len(reference):
+            raise LinkFormatError(
+                f"{name}: expected {len(reference)} lines, as many sentence pairs as "
+                f"{gold} has, got {len(links)}"
+            )
         _check(name, reference, links, lengths)
     _print_scores(reference, systems, seed)
     if len(systems) > 1:
         _print_comparisons(reference, systems, seed)
     if worst:
-        for name, links in systems.items():
+        for name, links in systems:
             _print_worst(name, reference, links, worst)
 
 
@@ -121,14 +129,14 @@ def _check(
 
 def _print_scores(
     gold: Sequence["GoldAlignment"],
-    systems: dict[str, list["Alignment"]],
+    systems: "Systems",
     seed: int,
 ) -> None:
     from aligner.cli.tables import print_table
     from aligner.links.evaluation import bootstrap_intervals, score
 
     rows = []
-    for name, links in systems.items():
+    for name, links in systems:
         result = score(gold, links)
         bounds = bootstrap_intervals(gold, links, seed=seed)
         cells = []
@@ -137,7 +145,7 @@ def _print_scores(
             value = getattr(result, rate)
             cells.append(f"{100 * value:.1f} ({100 * low:.1f}-{100 * high:.1f})")
         rows.append([name, *cells, str(result.links)])
-    total = score(gold, next(iter(systems.values())))
+    total = score(gold, systems[0][1])
     print_table(
         f"{len(gold)} sentence pairs, {total.sure} sure and {total.possible} possible "
         "links; % with 95 % interval",
@@ -148,13 +156,13 @@ def _print_scores(
 
 def _print_comparisons(
     gold: Sequence["GoldAlignment"],
-    systems: dict[str, list["Alignment"]],
+    systems: "Systems",
     seed: int,
 ) -> None:
     from aligner.cli.tables import print_table
     from aligner.links.evaluation import compare
 
-    (first, baseline), *others = systems.items()
+    (first, baseline), *others = systems
     rows = []
     for name, links in others:
         result = compare(gold, links, baseline, seed=seed)

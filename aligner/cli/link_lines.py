@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from aligner.cli.console import say
-from aligner.cli.outputs import STDOUT, output_paths
+from aligner.cli.outputs import STDOUT, numbered_path, output_paths
 from aligner.cli.progress import AlignmentProgress
-from aligner.cli.shards import NumberedChunk
+from aligner.cli.shards import NumberedChunk, Shard
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Places(NamedTuple):
         with_words: bool,
         sentence_scores: Path | None,
         with_scores: bool,
+        shard: Shard | None = None,
     ) -> "Places":
         """Return what the options say.
 
@@ -85,6 +86,12 @@ class Places(NamedTuple):
             raise ConfigError(
                 f"{sentence_scores}: expected --sentence-scores another file"
             )
+        if shard:
+            links = [numbered_path(path, shard) for path in links]
+            scores = [
+                path if path == STDOUT else numbered_path(path, shard)
+                for path in scores
+            ]
         return cls(links, scores, with_scores)
 
     @property

@@ -27,8 +27,8 @@ SRC = typer.Option(
 )
 TGT = typer.Option(help="Target text, line by line.")
 OUT = typer.Option(
-    help="Write to this file instead of stdout; compressed, if it ends in .gz, .xz or "
-    ".zst."
+    help="Write to this file instead of stdout; compressed, if it ends in .gz, .bz2, "
+    ".xz or .zst."
 )
 DEVICE = typer.Option(help="auto, cpu, cuda or mps.")
 THREADS = typer.Option(

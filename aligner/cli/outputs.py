@@ -4,13 +4,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from aligner.compression import SUFFIXES, open_to_write
 from aligner.errors import ConfigError
 from aligner.text.output import replacing
 
+if TYPE_CHECKING:
+    from aligner.cli.shards import Shard
+
 STDOUT = Path("-")
+
+
+def numbered_path(path: Path, shard: "Shard") -> Path:
+    """Return where a share of an output goes: the shares' names sort as they follow.
+
+    Share 2 of 10 of F.gz is F.02.gz.
+    """
+    packed = path.suffix if path.suffix in SUFFIXES else ""
+    number = str(shard.number).zfill(len(str(shard.of)))
+    return Path(f"{str(path).removesuffix(packed)}.{number}{packed}")
 
 
 def output_paths(out: Path | None, with_words: bool) -> list[Path]:

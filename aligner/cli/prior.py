@@ -1,11 +1,13 @@
 """aligner prior: align parallel text by the statistical prior alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from aligner.cli.console import say
+from aligner.cli.link_lines import LISTED_PROBLEMS
 from aligner.cli.options import OUT, SRC, TGT, within
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import PassProgress
@@ -54,9 +56,12 @@ def prior(
     numbering, usable = Numbering(), bytearray()
     for sides in read_bitext(src, tgt):
         pair = [split_words(side) for side in sides]
-        usable.append(all(0 < len(words) <= max_words for words in pair))
-        if usable[-1]:
+        problem = _problem(pair, max_words)
+        usable.append(not problem)
+        if not problem:
             numbering.add(*pair)
+        elif usable.count(0) <= LISTED_PROBLEMS:
+            say(f"line {len(usable)}: not aligned: {problem}")
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
     with PassProgress("prior") as progress:
@@ -69,9 +74,22 @@ def prior(
             file.write("\n")
     if not all(usable):
         say(
-            f"warning: {usable.count(0)} pairs could not be aligned (an empty side, or "
-            f"more than {max_words} words): their lines are empty"
+            f"warning: {usable.count(0)} pairs could not be aligned: their lines are "
+            "empty"
         )
+
+
+def _problem(pair: Sequence[Sequence[str]], max_words: int) -> str:
+    """Return why a pair cannot be aligned, or an empty string."""
+    for name, words in zip(("source", "target"), pair, strict=True):
+        if not words:
+            return f"the {name} side is empty"
+        if len(words) > max_words:
+            return (
+                f"the {name} side has {len(words)} words, more than --max-words "
+                f"{max_words}"
+            )
+    return ""
 
 
 def _write(

@@ -1,6 +1,7 @@
 """aligner train: learn a translation model from parallel text."""
 
 import math
+import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -152,7 +153,16 @@ def train(
                 processes=group,
             )
             say(f"model: {run.out}")
-            say(f"align with: aligner align {run.out} --src FILE --tgt FILE > F.align")
+            say(f"align with: {_next_command(run)}")
+
+
+def _next_command(run: "Run") -> str:
+    """Return how new text is aligned by what was trained."""
+    model, text = shlex.quote(str(run.out)), "--src FILE --tgt FILE"
+    if run.files.tokenize:
+        languages = " ".join(run.files.tokenize)
+        return f"aligner align {model} {text} --tokenize {languages} --out F.align"
+    return f"aligner align {model} {text} > F.align"
 
 
 @dataclass(frozen=True)
@@ -222,7 +232,13 @@ def _run(out: Path, given: Given) -> Run:
             raise ConfigError(
                 f"--resume: expected the same text and --guide as before, in {out}"
             )
-        # What was piped has to be piped again: by any name.
+        if "-" in files.to_meta().values():
+            if given.text is None:
+                raise ConfigError(
+                    f"--resume: the text of {out} was piped: expected it again, by the "
+                    "same options"
+                )
+            say("note: the text that was piped is expected again, from its beginning")
         return Run(out, given.text or files, recipe, resume=True)
     if given.text is None:
         raise ConfigError("--src: expected the training text, got nothing")

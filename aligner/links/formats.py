@@ -96,6 +96,7 @@ def read_gold(
     one_based: bool | None = None,
     reverse: bool = False,
     sentences: int | None = None,
+    check_lines: bool = True,
 ) -> list[GoldAlignment]:
     """Read gold links, one GoldAlignment a sentence pair.
 
@@ -110,6 +111,8 @@ def read_gold(
         sentences: How many sentence pairs there must be. NAACL files leave out pairs
             without links, so only this tells how many end the file; by default the
             highest sentence number does.
+        check_lines: Whether other files must have as many lines; without it, whoever
+            calls compares them.
 
     Raises:
         LinkFormatError: The file cannot be read, has another number of lines than
@@ -122,7 +125,7 @@ def read_gold(
         one_based = format != "pharaoh"
     if format == "naacl":
         return _read_naacl(path, lines, one_based, reverse, sentences)
-    if sentences is not None and len(lines) != sentences:
+    if check_lines and sentences is not None and len(lines) != sentences:
         raise LinkFormatError(
             f"{_name(path)}: expected {sentences} lines, as many as there are "
             f"alignments, got {len(lines)}"

@@ -148,7 +148,7 @@ def _single_file(
         if format == "|||":
             sides = [side.strip(" \t") for side in _BARS.split(line)]
             expected = "one ||| between source and target"
-            got = f"{len(sides) - 1}"
+            got = f"{len(sides) - 1} (two files, or a tab between them, avoid it)"
         else:
             sides = line.split("\t")
             expected, got = "two columns", f"{len(sides)}"

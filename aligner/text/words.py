@@ -9,6 +9,10 @@ from aligner.errors import ConfigError
 
 WordTokenizer: TypeAlias = Callable[[str], list[str]]
 
+# ISO 639 codes of languages that are written without spaces between words; of two,
+# sacremoses has a list of abbreviations all the same.
+UNSPACED = {"ja", "zh", "yue", "wuu", "lzh", "th", "lo", "km", "my", "bo", "dz"}
+
 _WORD = re.compile(r"[^ \t]+")
 
 
@@ -35,7 +39,13 @@ def moses_tokenizer(language: str) -> WordTokenizer:
     import sacremoses
     from sacremoses.corpus import NonbreakingPrefixes
 
-    known = sorted(set(NonbreakingPrefixes().available_langs.values()))
+    if language in UNSPACED:
+        raise ConfigError(
+            f"tokenizer language: {language!r} has no spaces between words, and Moses' "
+            "rules would leave whole sentences: expected words between spaces already, "
+            "by a segmenter of that language, and none for tokenizing"
+        )
+    known = sorted(set(NonbreakingPrefixes().available_langs.values()) - UNSPACED)
     if language not in known:
         raise ConfigError(
             f"tokenizer language: expected one of {', '.join(known)}, "

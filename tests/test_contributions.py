@@ -203,6 +203,6 @@ def test_with_the_whole_target_it_is_the_reading_of_a_guided_layer() -> None:
     network = random_network(sizes()).double()
     src, tgt = random_batch(LENGTHS)
     for layer, record in enumerate(sublayer_records(network, src, tgt, whole=True)):
-        expected = network.record(src, tgt, layer, whole=True)
+        expected = next(network.records(src, tgt, first=layer, whole=True))
         torch.testing.assert_close(record.weights, expected.weights)
         torch.testing.assert_close(record.attention.gram, expected.gram)

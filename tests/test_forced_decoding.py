@@ -157,7 +157,7 @@ def test_the_whole_path_equals_naive_loops(
     src = torch.tensor([[*pair.src.tolist(), EOS]])
     tgt = torch.tensor([[TO_TGT, *pair.tgt.tolist()]])
     attention = network.decoder_layers[1].cross_attention
-    weights = network.record(src, tgt, 1).weights[0]  # (H, T, S)
+    weights = next(network.records(src, tgt, first=1)).weights[0]  # (H, T, S)
     value = attention.value(network.encode(src))[0]  # (S, D)
     heads, size = attention.heads, value.shape[1] // attention.heads
     expected = np.zeros((3, 3))

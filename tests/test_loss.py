@@ -110,7 +110,9 @@ def naive_missed(
     for src, tgt, rows in zip(batch.src, batch.tgt, guide, strict=True):
         s, t = int(src.ne(PAD).sum()), int(tgt.ne(PAD).sum())
         src, tgt = src[None, :s], tgt[None, :t]
-        weights = network.record(src, tgt, layer, whole=True).weights[0]  # (H, T, S)
+        weights = next(network.records(src, tgt, first=layer, whole=True)).weights[
+            0
+        ]  # (H, T, S)
         values = attention.value(network.encode(src))[0].view(s, attention.heads, -1)
         w_o = attention.output.weight.view(
             len(attention.output.weight), *values[0].shape

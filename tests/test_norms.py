@@ -97,14 +97,14 @@ def test_the_value_bias_counts_and_the_output_bias_does_not() -> None:
     network = random_network(sizes())
     src, tgt = random_batch(LENGTHS)
     attention = network.decoder_layers[0].cross_attention
-    before = network.record(src, tgt, 0)
+    before = next(network.records(src, tgt, first=0))
     attention.output.bias.add_(10)
-    after = network.record(src, tgt, 0)
+    after = next(network.records(src, tgt, first=0))
     assert torch.equal(layer_norms(before), layer_norms(after))
     assert torch.equal(head_norms(before), head_norms(after))
     attention.value.bias.add_(1)
     assert not torch.allclose(
-        layer_norms(before), layer_norms(network.record(src, tgt, 0))
+        layer_norms(before), layer_norms(next(network.records(src, tgt, first=0)))
     )
 
 
@@ -129,7 +129,7 @@ def test_rounding_below_zero_is_no_norm() -> None:
 @torch.no_grad()
 def test_scores_are_of_one_head_or_of_all() -> None:
     network = random_network(sizes())
-    record = network.record(*random_batch(LENGTHS), 1)
+    record = next(network.records(*random_batch(LENGTHS), first=1))
     scores = attention_scores
     assert torch.equal(scores(record), layer_norms(record))
     assert torch.equal(scores(record, "norm", 2), head_norms(record)[:, 2])
@@ -141,7 +141,7 @@ def test_scores_are_of_one_head_or_of_all() -> None:
 @torch.no_grad()
 def test_with_one_head_it_is_the_layer(score: str) -> None:
     network = random_network(sizes(heads=1))
-    record = network.record(*random_batch(LENGTHS), 1)
+    record = next(network.records(*random_batch(LENGTHS), first=1))
     torch.testing.assert_close(
         attention_scores(record, score),
         attention_scores(record, score, 0),

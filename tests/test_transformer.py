@@ -147,13 +147,13 @@ def test_step_by_step_equals_all_at_once(norm: str) -> None:
 
 @NORMS
 @torch.no_grad()
-def test_record_of_a_layer_is_that_item_of_records(norm: str) -> None:
+def test_records_may_begin_at_any_layer(norm: str) -> None:
     network = random_network(sizes(norm=norm)).double()
     src, tgt = random_batch(LENGTHS)
     records = list(network.records(src, tgt))
     assert len(records) == 3
     for layer, record in enumerate(records):
-        alone = network.record(src, tgt, layer)
+        alone = next(network.records(src, tgt, first=layer))
         torch.testing.assert_close(alone.weights, record.weights, **CLOSE)
         torch.testing.assert_close(alone.gram, record.gram, **CLOSE)
 
@@ -176,11 +176,7 @@ def test_records_are_of_the_forward_pass(whole: bool) -> None:
         "tgt_key_padding_mask": tgt.eq(PAD),
         "memory_key_padding_mask": src.eq(PAD),
     }
-    records = (
-        (network.record(src, tgt, layer, whole=True) for layer in range(3))
-        if whole
-        else network.records(src, tgt)
-    )
+    records = network.records(src, tgt, whole=whole)
     for layer, record in zip(torchs_own(network).decoder.layers, records, strict=True):
         h = layer.self_attn(
             x, x, x, attn_mask=mask, key_padding_mask=tgt.eq(PAD), need_weights=False
@@ -209,7 +205,7 @@ def test_nothing_is_computed_after_the_layer_that_is_read(
     monkeypatch.setattr(network.decoder[1].cross_attention.output, "forward", never)
     monkeypatch.setattr(network.decoder[2], "forward", never)
     monkeypatch.setattr(network.decoder[2], "attend_self", never)
-    network.record(src, tgt, 1)
+    next(network.records(src, tgt, first=1))
 
 
 def test_the_embedding_is_the_output_layer_too() -> None:

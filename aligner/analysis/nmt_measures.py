@@ -19,6 +19,7 @@ from aligner.extraction.forced_decoding import (
     ForcedBatch,
     Segmented,
     forced_batches,
+    unpadded,
 )
 from aligner.extraction.scores import Score, sublayer_scores
 from aligner.extraction.selection import choose_by_agreement
@@ -192,10 +193,8 @@ class _Measuring:
             target_rows(scores, place.rows), batch.src_words, batch.tgt_words
         )
         found = self.links.setdefault(place, [frozenset()] * self.pairs)
-        for row, index in enumerate(batch.indices):
-            written, read = pairs[index].size
-            one = of_words[row, :written, : read + 1]
-            found[index] = forward_links(one.cpu().numpy())
+        for index, matrix in unpadded(of_words.cpu().numpy(), batch, pairs):
+            found[index] = forward_links(matrix)
 
 
 def _scores(layer: int, record: SublayerRecord) -> Iterator[tuple[Place, Tensor]]:

@@ -23,6 +23,8 @@ from aligner.extraction.forced_decoding import (
     Reading,
     Segmented,
     forced_batches,
+    records_of,
+    unpadded,
 )
 from aligner.extraction.scores import Score
 from aligner.links.alignment import Alignment, GoldAlignment, Link
@@ -214,17 +216,11 @@ def _read(
     results: list[dict[str, Heads]] = [{} for _ in pairs]
     device = next(network.parameters()).device
     for batch in forced_batches(pairs, tag, device):
-        records = list(network.records(batch.src, batch.tgt))
-        for choice in choices:
-            record = records[choice.layer]
-            if choice.rows == "full":
-                record = network.record(batch.src, batch.tgt, choice.layer, whole=True)
+        for choice, record in records_of(network, batch, choices):
             for shown in SHOWN_SCORES:
                 scores = _of_all_heads(replace(choice, score=shown), record, batch)
-                for row, index in enumerate(batch.indices):
-                    written, read = pairs[index].size
-                    key = f"{choice.layer} {choice.rows} {shown}"
-                    results[index][key] = scores[row, :, :written, : read + 1]
+                for index, heads in unpadded(scores, batch, pairs):
+                    results[index][f"{choice.layer} {choice.rows} {shown}"] = heads
     return results
 
 

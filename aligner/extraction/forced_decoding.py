@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -58,14 +59,10 @@ class Reading:
         self, network: Transformer, batch: "ForcedBatch"
     ) -> AttentionRecord | SublayerRecord:
         """Return what is needed of the layer for this reading, and no more."""
-        whole = self.rows == "full"
+        text, whole = (batch.src, batch.tgt), self.rows == "full"
         if self.score in PLAIN:
-            return network.record(batch.src, batch.tgt, self.layer, whole=whole)
-        return next(
-            sublayer_records(
-                network, batch.src, batch.tgt, whole=whole, first=self.layer
-            )
-        )
+            return next(network.records(*text, first=self.layer, whole=whole))
+        return next(sublayer_records(network, *text, first=self.layer, whole=whole))
 
     def word_scores(
         self, record: AttentionRecord | SublayerRecord, batch: "ForcedBatch"
@@ -168,6 +165,30 @@ def _collate(
     return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))
 
 
+def records_of(
+    network: Transformer, batch: ForcedBatch, readings: Sequence[Reading]
+) -> Iterator[tuple[Reading, AttentionRecord]]:
+    """Yield each of some readings of plain scores with the record that it reads."""
+    for whole in (False, True):
+        wanted = [one for one in readings if (one.rows == "full") == whole]
+        if not wanted:
+            continue
+        layers = sorted(one.layer for one in wanted)
+        first, count = layers[0], layers[-1] - layers[0] + 1
+        records = network.records(batch.src, batch.tgt, first=first, whole=whole)
+        for layer, record in enumerate(islice(records, count), start=first):
+            yield from ((one, record) for one in wanted if one.layer == layer)
+
+
+def unpadded(
+    scores: NDArray[np.float32], batch: ForcedBatch, pairs: Sequence[Segmented]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield each pair's place, and its part of scores (B, ..., words, words + 1)."""
+    for row, index in enumerate(batch.indices):
+        written, read = pairs[index].size
+        yield index, scores[row, ..., :written, : read + 1]
+
+
 def _in_full(
     record: AttentionRecord | SublayerRecord,
 ) -> AttentionRecord | SublayerRecord:
@@ -196,20 +217,19 @@ def read_word_scores(
     device = next(network.parameters()).device
 
     @torch.inference_mode()
-    def read(batch: ForcedBatch) -> tuple[list[int], WordScores]:
+    def read(batch: ForcedBatch) -> list[tuple[int, WordScores]]:
         record = _in_full(reading.record(network, batch))
         with torch.autocast(device.type, enabled=False):
             scores = reading.word_scores(record, batch)
         check_finite(scores, f"the model's scores in {precision}")
-        return batch.indices, scores.cpu().numpy()
+        return list(unpadded(scores.cpu().numpy(), batch, pairs))
 
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     batches = forced_batches(pairs, tag, device)
     with computing(precision, device):  # weights are cast once, until its end
-        for indices, scores in _each(read, batches, precision, device):
-            for row, index in enumerate(indices):
-                written, read_words = pairs[index].size
-                results[index] = scores[row, :written, : read_words + 1]
+        for found in _each(read, batches, precision, device):
+            for index, scores in found:
+                results[index] = scores
     return results
 
 

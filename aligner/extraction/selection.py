@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
+from aligner.extraction.forced_decoding import (
+    Reading,
+    Segmented,
+    forced_batches,
+    records_of,
+    unpadded,
+)
 from aligner.extraction.link_rule import SOFT_THRESHOLD
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import (
@@ -156,16 +162,8 @@ def _links(
         reading: [frozenset()] * len(pairs) for reading in readings
     }
     for batch in forced_batches(pairs, tag, device):
-        records = list(network.records(batch.src, batch.tgt))
-        for reading in readings:
-            if reading.rows == "full":
-                record = network.record(batch.src, batch.tgt, reading.layer, whole=True)
-            else:
-                record = records[reading.layer]
-            scores = reading.word_scores(record, batch).cpu().numpy()
-            for row, index in enumerate(batch.indices):
-                written, read = pairs[index].size
-                results[reading][index] = forward_links(
-                    scores[row, :written, : read + 1]
-                )
+        for reading, record in records_of(network, batch, readings):
+            scores = reading.word_scores(record, batch)
+            for index, matrix in unpadded(scores.cpu().numpy(), batch, pairs):
+                results[reading][index] = forward_links(matrix)
     return results

@@ -79,8 +79,12 @@ class MultiHeadAttention(nn.Module):
         """
         keys, values = self.keys_values(memory)
         weights = self.weights(x, keys, mask)  # (B, H, T, S)
-        out = self._join(weights.to(values.dtype) @ values)
-        return out, AttentionRecord(weights, self.gram(values))
+        record = AttentionRecord(weights, self.gram(values))
+        return self.weighted(weights, values), record
+
+    def weighted(self, weights: Tensor, values: Tensor) -> Tensor:
+        """Return what `forward` returns, (B, T, D), given the attention weights."""
+        return self._join(weights.to(values.dtype) @ values)
 
     def weights(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the attention weights α, (B, H, T, S), at least in float32."""

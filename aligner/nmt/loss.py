@@ -34,9 +34,11 @@ def guided_loss(
     it helps too, so the layer is guided in a second pass that sees the whole target
     (Garg et al. 2019); translation is learnt in the first, which does not.
     """
-    memory, mask = network.encode(batch.src), source_mask(batch.src)
-    states = network.decode(batch.tgt, memory, mask)
-    record = network.read(batch.tgt, memory, mask, layer, whole=True)
+    memory = network.encode(batch.src)
+    states = network.decode(batch.tgt, memory, source_mask(batch.src))
+    record = next(
+        network.records(batch.src, batch.tgt, first=layer, whole=True, memory=memory)
+    )
     norms = (squared_layer_norms(record)[:, 1:] + TINY).sqrt()  # (B, T - 1, S)
     shares = norms / norms.sum(dim=2, keepdim=True)
     missed = -(guide * (shares + LEAST_SHARE).log()).sum()

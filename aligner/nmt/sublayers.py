@@ -117,10 +117,7 @@ def _record(
     keys, values = attention.keys_values(h if memory is None else memory)
     weights = attention.weights(h, keys, mask)
     vectors = attention.vectors(values)
-    # As `record` of the attention does it: cheaper than from the vectors.
-    out = attention.output(
-        (weights.to(values.dtype) @ values).transpose(1, 2).flatten(2)
-    )
+    out = attention.weighted(weights, values)  # cheaper than from the vectors
     return SublayerRecord(
         weights,
         vectors,

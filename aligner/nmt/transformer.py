@@ -120,30 +120,7 @@ class DecoderLayer(nn.Module):
         """
         x = self.attend_self(x, whole)
         h = self.around_cross.enter(x)
-        x = self.around_cross.leave(x, self.cross_attention(h, memory, mask))
-        return self._feed(x)
-
-    def record(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, AttentionRecord]:
-        """Return what `forward` returns, and what the cross-attention did."""
-        x = self.attend_self(x)
-        h = self.around_cross.enter(x)
-        out, record = self.cross_attention.record(h, memory, mask)
-        return self._feed(self.around_cross.leave(x, out)), record
-
-    def record_only(
-        self,
-        x: Tensor,
-        memory: Tensor,
-        mask: Tensor | None,
-        whole: Tensor | None = None,
-    ) -> AttentionRecord:
-        """Return what the cross-attention would do, and compute nothing after it."""
-        h = self.around_cross.enter(self.attend_self(x, whole))
-        keys, values = self.cross_attention.keys_values(memory)
-        weights = self.cross_attention.weights(h, keys, mask)
-        return AttentionRecord(weights, self.cross_attention.gram(values))
+        return self.leave_cross(x, self.cross_attention(h, memory, mask))
 
     def start(self, memory: Tensor) -> LayerCache:
         """Return the cache before the first target token is fed in."""
@@ -164,7 +141,7 @@ class DecoderLayer(nn.Module):
         x = self.around_self.leave(x, out)
         h = self.around_cross.enter(x)
         out = self.cross_attention.attend(h, cache.cross_keys, cache.cross_values, mask)
-        return self._feed(self.around_cross.leave(x, out)), cache
+        return self.leave_cross(x, out), cache
 
     def attend_self(self, x: Tensor, whole: Tensor | None = None) -> Tensor:
         """Return the stream (B, T, D) after self-attention, `whole` as in `forward`."""
@@ -173,7 +150,9 @@ class DecoderLayer(nn.Module):
         out = self.self_attention(h, h, whole, causal=whole is None)
         return self.around_self.leave(x, out)
 
-    def _feed(self, x: Tensor) -> Tensor:
+    def leave_cross(self, x: Tensor, out: Tensor) -> Tensor:
+        """Return the stream at the layer's end, given the cross-attention's output."""
+        x = self.around_cross.leave(x, out)
         return self.around_feed.leave(x, self.feed_forward(self.around_feed.enter(x)))
 
 
@@ -235,44 +214,40 @@ class Transformer(nn.Module):
         """Return the scores of every subword, (..., V), for states (..., D)."""
         return nn.functional.linear(states, self.embedding.weight)
 
-    def records(self, src: Tensor, tgt: Tensor) -> Iterator[AttentionRecord]:
-        """Yield what each decoder layer's cross-attention does, first layer first.
-
-        Forced decoding: the decoder is fed the given target (B, T), and computes
-        nothing after its last cross-attention.
-        """
-        memory, mask, x = self.encode(src), source_mask(src), self.embed(tgt)
-        *earlier, last = self.decoder_layers
-        for layer in earlier:
-            x, record = layer.record(x, memory, mask)
-            yield record
-        yield last.record_only(x, memory, mask)
-
-    def record(
-        self, src: Tensor, tgt: Tensor, layer: int, *, whole: bool = False
-    ) -> AttentionRecord:
-        """Return what the cross-attention of one layer (from 0) does.
-
-        With `whole`, the decoder sees the whole target up to there, not only what
-        stands before a position: nothing is to be predicted from this.
-        """
-        return self.read(tgt, self.encode(src), source_mask(src), layer, whole=whole)
-
-    def read(
+    def records(
         self,
+        src: Tensor,
         tgt: Tensor,
-        memory: Tensor,
-        mask: Tensor | None,
-        layer: int,
         *,
-        whole: bool,
-    ) -> AttentionRecord:
-        """Return what `record` does, for sources that are encoded already."""
-        x = self.embed(tgt)
-        seen = tgt.ne(PAD)[:, None, None, :] if whole else None
-        for earlier in self.decoder_layers[:layer]:
-            x = earlier(x, memory, mask, seen)
-        return self.decoder_layers[layer].record_only(x, memory, mask, seen)
+        first: int = 0,
+        whole: bool = False,
+        memory: Tensor | None = None,
+    ) -> Iterator[AttentionRecord]:
+        """Yield what each decoder layer's cross-attention does, in order.
+
+        Forced decoding: the decoder is fed the given target. Nothing is computed after
+        the cross-attention that was asked for last.
+
+        Args:
+            src: (B, S) sources.
+            tgt: (B, T) the decoder's inputs.
+            first: the layer to begin with, from 0.
+            whole: let each position see the whole target, not only what stands before
+                it: nothing is to be predicted from this.
+            memory: the encoder's states, if they are known already.
+        """
+        mask = source_mask(src)
+        memory = self.encode(src) if memory is None else memory
+        x, seen = self.embed(tgt), tgt.ne(PAD)[:, None, None, :] if whole else None
+        for layer in self.decoder_layers[:first]:
+            x = layer(x, memory, mask, seen)
+        for layer in self.decoder_layers[first:]:
+            x, attention = layer.attend_self(x, seen), layer.cross_attention
+            keys, values = attention.keys_values(memory)
+            weights = attention.weights(layer.around_cross.enter(x), keys, mask)
+            yield AttentionRecord(weights, attention.gram(values))
+            if layer is not self.decoder_layers[-1]:
+                x = layer.leave_cross(x, attention.weighted(weights, values))
 
     def start(self, memory: Tensor) -> list[LayerCache]:
         """Return the decoder's cache before the first target token."""

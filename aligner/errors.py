@@ -6,6 +6,7 @@ AlignerError            printed as one line, without traceback; exit code 2
 ├── LinkFormatError     an alignment or gold file that is malformed
 ├── ModelError          a model directory that is missing, damaged or foreign
 └── TrainingError       a training that cannot go on as it is
+    └── TrainingStopped one that was asked to stop, and can be resumed
 
 Each message is one line that names the file, the line where there is one, what was
 expected and what came.
@@ -34,3 +35,7 @@ class ModelError(AlignerError):
 
 class TrainingError(AlignerError):
     """A training that cannot go on as it is."""
+
+
+class TrainingStopped(TrainingError):
+    """A training that was asked to stop; a checkpoint is kept."""

@@ -51,10 +51,10 @@ PARTS = {
         "aligner.extraction.aligner:Aligner.problem",
     ],
     "subwords": ["aligner.extraction.aligner:Segmented.of"],
-    "batches": ["aligner.extraction.forced_decoding:forced_batches"],
-    "forward passes": ["aligner.extraction.forced_decoding:Reading.record"],
-    "norms": ["aligner.extraction.forced_decoding:attention_scores"],
-    "word scores": ["aligner.extraction.forced_decoding:word_scores"],
+    "batches": ["aligner.extraction.reading:forced_batches"],
+    "forward passes": ["aligner.extraction.reading:Reading.record"],
+    "norms": ["aligner.extraction.reading:attention_scores"],
+    "word scores": ["aligner.extraction.reading:word_scores"],
     "prior": [
         "aligner.prior.prior:Prior.word_scores",
         "aligner.extraction.aligner:_mixed",
@@ -94,8 +94,8 @@ def make_model(text: Path, folder: Path) -> None:
 
 def make_text(arguments: argparse.Namespace, path: Path, lines: int) -> None:
     """Write so many lines of `src ||| tgt`; the text again and again if it is short."""
+    from aligner.sample.grammar import sample_corpus
     from aligner.text.bitext import read_bitext
-    from aligner.text.sample import sample_corpus
 
     pairs: Sequence[tuple[str, str]]
     if arguments.src:

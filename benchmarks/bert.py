@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from aligner.analysis.bert_study import study_encoder
-from aligner.analysis.encoders import Encoder
+from aligner.analysis.encoder.encoder import Encoder
+from aligner.analysis.encoder.study import study_encoder
 
 LAYERS, HEADS, DIM = 12, 12, 768
 WORDS = [f"w{number}" for number in range(5000)]

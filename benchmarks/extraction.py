@@ -26,10 +26,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import aligner.extraction.forced_decoding as forced
+import aligner.extraction.reading as forced
 from aligner.extraction.aligner import Aligner
-from aligner.extraction.forced_decoding import Reading, Segmented, forced_batches
+from aligner.extraction.forced_decoding import Segmented, forced_batches
 from aligner.extraction.link_rule import LinkRule
+from aligner.extraction.reading import Reading
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import read_config

@@ -29,12 +29,12 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from aligner.files import write_whole
 from aligner.links.alignment import Alignment, GoldAlignment, flip
 from aligner.links.evaluation import bootstrap_intervals, score
 from aligner.links.formats import format_pharaoh, read_gold, read_pharaoh
 from aligner.links.symmetrization import symmetrize
 from aligner.text.bitext import read_bitext
-from aligner.text.output import write_whole
 
 JOINED = ("intersection", "grow-diag", "grow-diag-final-and")
 WAYS = ("default", *JOINED, "forward", "reverse")

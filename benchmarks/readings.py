@@ -19,13 +19,13 @@ from aligner.extraction.aligner import (
     stored_rule,
     trained_direction,
 )
-from aligner.extraction.forced_decoding import Reading
 from aligner.extraction.link_rule import LinkRule, PairScores
-from aligner.extraction.word_scores import Rows
+from aligner.extraction.reading import Reading
 from aligner.links.alignment import Alignment, GoldAlignment
 from aligner.links.evaluation import AlignmentScore, bootstrap_intervals, score
 from aligner.links.formats import read_gold
 from aligner.links.symmetrization import METHODS
+from aligner.terms import Rows
 from aligner.text.bitext import read_bitext
 from aligner.text.words import split_words
 

@@ -133,8 +133,8 @@ def train_by_aligner(setting: Setting, seconds: float) -> float:
     import torch
 
     from aligner.nmt.batching import Batches
-    from aligner.nmt.training import Training
     from aligner.nmt.transformer import Transformer
+    from aligner.training.loop import Training
 
     torch.manual_seed(1)
     network = Transformer(setting.config.transformer, setting.subwords.vocab_size)
@@ -164,7 +164,7 @@ def train_plainly(setting: Setting, seconds: float) -> float:
     import torch
     from torch import nn
 
-    from aligner.nmt.loss import precision_of
+    from aligner.nmt.precision import precision_of
     from aligner.nmt.transformer import PAD, sinusoids
 
     sizes, config = setting.config.transformer, setting.config.training
@@ -320,9 +320,9 @@ def train_by_joeynmt(
 
 def prepare(folder: Path, src: str | None, tgt: str | None) -> None:
     """Write the text, its subwords, and the same as pieces for JoeyNMT."""
+    from aligner.sample.grammar import sample_corpus
     from aligner.text.bitext import read_bitext
     from aligner.text.filters import FilterCounts, Filters, filter_pairs
-    from aligner.text.sample import sample_corpus
     from aligner.text.subwords import SPECIALS, Subwords
     from aligner.text.words import split_words
 
@@ -361,7 +361,7 @@ def measure(way: str, folder: Path, dim: int, device: str, args: list[float]) ->
             os.environ.setdefault(cache, "64")
     import torch
 
-    from aligner.nmt.loss import precision_of
+    from aligner.nmt.precision import precision_of
 
     tokens, seconds = int(args[0]), args[1]
     setting = Setting(folder, dim, device, tokens)

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 
 from aligner.nmt.config import read_config
-from aligner.text.sample import sample_corpus
+from aligner.sample.grammar import sample_corpus
 
 SHARD = 20_000  # pairs that are made at a time, each time by another seed
 UPDATES = 20

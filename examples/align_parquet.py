@@ -22,9 +22,9 @@ import ray.data
 
 from aligner.cli.console import reporting, say
 from aligner.errors import ConfigError, CorpusError
-from aligner.extraction.batch_function import ADDED, AlignBatch
+from aligner.extraction.table_rows import ADDED, AlignBatch
+from aligner.files import clear_leftovers, replacing, write_whole
 from aligner.nmt.checkpoint import WEIGHTS
-from aligner.text.output import clear_leftovers, replacing, write_whole
 
 SHARE_ROWS = 100_000  # that a worker aligns at a time; more, if a row group has more
 

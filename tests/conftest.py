@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aligner.text.sample import sample_corpus
+from aligner.sample.grammar import sample_corpus
 
 ROOT = Path(__file__).parent.parent
 # One thread: on shared cores, more would wait for one another.

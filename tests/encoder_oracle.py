@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from aligner.analysis.encoders import Encoder
+from aligner.analysis.encoder.encoder import Encoder
 
 
 class Naive(NamedTuple):

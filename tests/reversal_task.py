@@ -10,10 +10,10 @@ import torch
 from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import TranslationModel, load_weights
 from aligner.nmt.config import Config
-from aligner.nmt.training import Training
 from aligner.nmt.transformer import Transformer
 from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import Subwords
+from aligner.training.loop import Training
 
 Pair = tuple[list[str], list[str]]
 

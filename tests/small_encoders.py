@@ -23,7 +23,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from aligner.analysis.encoders import Encoder
+from aligner.analysis.encoder.encoder import Encoder
 
 POSITIONS = 24
 LINES = [

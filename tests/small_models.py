@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import Config, TransformerConfig
-from aligner.nmt.guide import Guide
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.text.encoded import EncodedBitext, EncodedText
 from aligner.text.subwords import EOS, SPECIALS, Subwords
+from aligner.training.guide import Guide
 
 TEXT = "the house is small and we saw seven small houses near that old mill"
 WORDS = TEXT.split()

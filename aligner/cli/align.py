@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,22 +32,12 @@ from aligner.cli.shards import (
 )
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SHARE
+from aligner.terms import Direction, Precision, Preset, Rows, Score, Symmetrization
 
 if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
-    from aligner.extraction.link_rule import Direction, LinkRule
+    from aligner.extraction.link_rule import LinkRule
     from aligner.nmt.checkpoint import TranslationModel
-
-Preset = Literal["precise", "balanced", "recall"]
-Symmetrization = Literal[
-    "intersection",
-    "union",
-    "grow",
-    "grow-diag",
-    "grow-diag-final",
-    "grow-diag-final-and",
-    "soft",
-]
 
 
 def align(
@@ -72,14 +62,14 @@ def align(
         ),
     ] = "soft",
     direction: Annotated[
-        Literal["both", "forward", "reverse"] | None,
+        Direction | None,
         typer.Option(
             help="forward: each target word chooses a source word; reverse: the other "
             "way round. Default: both, or what the model can do."
         ),
     ] = None,
     score: Annotated[
-        Literal["norm", "weight", "resln", "alti-l1", "alti-l2"],
+        Score,
         typer.Option(
             help="Vector norms; attention weights as the baseline; resln, the norms "
             "after residual and layer normalisation; alti-l1 or alti-l2, ALTI's "
@@ -94,7 +84,7 @@ def align(
         ),
     ] = None,
     rows: Annotated[
-        Literal["awi", "awo", "full"] | None,
+        Rows | None,
         typer.Option(
             help="Read a target word where it is fed in (awi), predicted (awo), or fed "
             "in with the whole target in view (full)."
@@ -160,7 +150,7 @@ def align(
         ),
     ] = False,
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
+        Precision,
         PRECISION,
     ] = "auto",
     device: Annotated[str, DEVICE] = "auto",
@@ -237,7 +227,7 @@ def _write_together(
         with open_files(places.files) as files:
             lines = places.opened(files)
             return [write_lines(aligner, chunks, lines, progress, say)]
-    from aligner.nmt.processes import joined
+    from aligner.training.processes import joined
 
     with joined(rank.number, rank.of) as processes:
         with open_shares(places.files, processes) as files:

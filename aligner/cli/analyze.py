@@ -1,7 +1,7 @@
 """aligner analyze: the experiments of Kobayashi et al. (2020), as commands."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,10 @@ from aligner.cli.outputs import check_directory
 from aligner.cli.progress import ShareProgress
 from aligner.errors import ConfigError, CorpusError
 from aligner.ranges import COUNT
+from aligner.terms import GoldFormat, OneWay
 
 if TYPE_CHECKING:
-    from aligner.analysis.report import Report
+    from aligner.analysis.report.content import Report
 
 app = typer.Typer(
     help="Compare attention weights with norms, and write a report.",
@@ -43,14 +44,12 @@ def nmt(
     src: Annotated[str, SRC],
     gold: Annotated[str, typer.Option(help="The gold alignments of the text.")],
     tgt: Annotated[str | None, TGT] = None,
-    gold_format: Annotated[
-        Literal["pharaoh", "talp", "naacl"] | None, GOLD_FORMAT
-    ] = None,
+    gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     out: Annotated[Path, REPORT_DIRECTORY] = Path("analysis-nmt"),
     direction: Annotated[
-        Literal["forward", "reverse"],
+        OneWay,
         typer.Option(help="forward: the target is written; reverse: the source."),
     ] = "forward",
     tokenize: Annotated[
@@ -83,8 +82,8 @@ def nmt(
     word is fed in (AWI) and where it is predicted (AWO); what choosing without gold
     costs; and what all attention makes of punctuation, and of frequent words.
     """
-    from aligner.analysis.nmt_experiment import GoldText, run_experiment
-    from aligner.analysis.training_words import count_words
+    from aligner.analysis.nmt.experiment import GoldText, run_experiment
+    from aligner.analysis.nmt.training_words import count_words
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.text.bitext import check_read_once, read_lines
     from aligner.text.words import word_tokenizers
@@ -153,8 +152,8 @@ def bert(
 
     With what varies, weights or vectors, and what frequent tokens get.
     """
-    from aligner.analysis.bert_study import study_encoder
-    from aligner.analysis.encoders import Encoder
+    from aligner.analysis.encoder.encoder import Encoder
+    from aligner.analysis.encoder.study import study_encoder
     from aligner.text.bitext import check_read_once, read_lines
 
     _check(out, overwrite)
@@ -184,8 +183,8 @@ def bert(
 
 def _check(out: Path, overwrite: bool) -> None:
     """Check, before any work, that a report can be drawn and written."""
-    from aligner.analysis.figures import require_matplotlib
-    from aligner.analysis.report import REPORT
+    from aligner.analysis.report.directory import REPORT
+    from aligner.analysis.report.figures import require_matplotlib
 
     require_matplotlib()
     check_directory(out)
@@ -196,7 +195,12 @@ def _check(out: Path, overwrite: bool) -> None:
 
 
 def _write(out: Path, report: "Report") -> None:
-    from aligner.analysis.report import PAGE, REPORT, clear_report, write_report
+    from aligner.analysis.report.directory import (
+        PAGE,
+        REPORT,
+        clear_report,
+        write_report,
+    )
 
     for note in report.notes:
         say(f"note: {note}")

@@ -1,6 +1,7 @@
 """What all commands share: messages on stderr, errors, interrupts, devices."""
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from aligner.cli.processors import cpu_share, prepare_environment
-from aligner.errors import AlignerError, ConfigError
+from aligner.errors import AlignerError, ConfigError, TrainingStopped
 
 USER_ERROR = 2
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -36,6 +37,15 @@ def say(message: str) -> None:
         sys.stderr.flush()
 
 
+class _Sayer(logging.Handler):
+    """Says what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one thing."""
+        warning = "warning: " if record.levelno >= logging.WARNING else ""
+        say(f"{warning}{record.getMessage().rstrip()}")
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """Let mistakes and Ctrl-C end the program with one line, not with a traceback."""
@@ -53,6 +63,9 @@ def reporting() -> Iterator[None]:
             signal.signal(number, stop)
     _prepare_streams()
     prepare_environment()
+    logger = logging.getLogger("aligner")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Sayer())
     try:
         try:
             yield
@@ -116,6 +129,9 @@ def stopping_gently() -> Iterator[Callable[[], bool]]:
                 signal.signal(number, note)
     try:
         yield lambda: bool(noted)
+    except TrainingStopped:
+        if not noted:  # another process was to stop
+            raise KeyboardInterrupt from None
     finally:
         if in_charge:
             restore()

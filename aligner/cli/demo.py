@@ -1,5 +1,6 @@
 """aligner demo: the whole path on the sample corpus."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,14 +10,15 @@ import typer
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, within
 from aligner.cli.outputs import check_directory
+from aligner.cli.training import train_and_show
 from aligner.errors import ConfigError
 from aligner.ranges import SEED
+from aligner.terms import Score
 
 if TYPE_CHECKING:
-    from aligner.extraction.scores import Score
     from aligner.links.alignment import Alignment
     from aligner.nmt.checkpoint import TranslationModel
-    from aligner.text.sample import SamplePair
+    from aligner.sample.grammar import SamplePair
 
 TRAIN_PAIRS, TEST_PAIRS = 12_000, 500
 MARK = ".aligner-demo"  # says that the folder is a demo's
@@ -35,11 +37,12 @@ def demo(
     device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Train and align on a made-up English-German corpus: the main job in small."""
-    from aligner.cli.training_run import train_model
-    from aligner.cli.training_text import TrainingFiles
+    from aligner.files import write_whole
     from aligner.nmt.config import read_config
-    from aligner.text.output import write_whole
-    from aligner.text.sample import sample_corpus
+    from aligner.sample.grammar import sample_corpus
+    from aligner.training.corpus import TrainingFiles
+    from aligner.training.processes import ALONE
+    from aligner.training.task import Task
 
     check_directory(out)
     if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
@@ -52,7 +55,8 @@ def demo(
     _write_text(out, "test", test)
     files = TrainingFiles(str(out / "train.en"), str(out / "train.de"))
     recipe = read_config("tiny").with_training(seed=seed)
-    model = train_model(files, recipe, out / "model", resolve_device(device))
+    task = Task.new(files, recipe, out / "model", overwrite=True)
+    model = train_and_show(task, resolve_device(device), math.inf, ALONE)
     systems = _align(model, test, out)
     _draw(test, systems[f"{NORM_AND_PRIOR} {DEFAULT_RULE}"])
     _print_scores(test, systems)
@@ -61,8 +65,8 @@ def demo(
 
 def _write_text(out: Path, name: str, pairs: Sequence["SamplePair"]) -> None:
     """Write a part of the corpus with its gold alignments."""
+    from aligner.files import write_whole
     from aligner.links.formats import format_gold
-    from aligner.text.output import write_whole
 
     for suffix, lines in (
         ("en", (" ".join(pair.src) for pair in pairs)),
@@ -85,8 +89,8 @@ def _align(
         stored_rule,
     )
     from aligner.extraction.link_rule import LinkRule
+    from aligner.files import write_whole
     from aligner.links.formats import format_pharaoh
-    from aligner.text.output import write_whole
 
     rules = {
         "forward": LinkRule("forward"),

@@ -1,7 +1,7 @@
 """aligner evaluate: score alignments against gold."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -9,6 +9,7 @@ from aligner.cli.console import say
 from aligner.cli.options import GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.ranges import SEED, Range
+from aligner.terms import GoldFormat
 
 if TYPE_CHECKING:
     from aligner.links.alignment import Alignment, GoldAlignment
@@ -25,9 +26,7 @@ def evaluate(
             "scored and compared with the first."
         ),
     ],
-    gold_format: Annotated[
-        Literal["pharaoh", "talp", "naacl"] | None, GOLD_FORMAT
-    ] = None,
+    gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp_base: Annotated[

@@ -6,7 +6,8 @@ from aligner.cli.console import say
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import gold_gaps
-from aligner.links.formats import GoldFormat, read_gold
+from aligner.links.formats import read_gold
+from aligner.terms import GoldFormat
 from aligner.text.bitext import read_bitext
 from aligner.text.words import word_tokenizers
 

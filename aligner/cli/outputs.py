@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from aligner.compression import SUFFIXES, open_to_write
 from aligner.errors import ConfigError
-from aligner.text.output import replacing
+from aligner.files import replacing
+from aligner.packed import SUFFIXES, open_to_write
 
 if TYPE_CHECKING:
     from aligner.cli.shards import Shard

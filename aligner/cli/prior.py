@@ -1,6 +1,7 @@
 """aligner prior: align parallel text by the statistical prior alone."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -10,7 +11,7 @@ from aligner.cli.console import say
 from aligner.cli.link_lines import LISTED_PROBLEMS
 from aligner.cli.options import OUT, SRC, TGT, within
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
-from aligner.cli.progress import PassProgress
+from aligner.cli.progress import show_pass
 from aligner.errors import CorpusError
 from aligner.ranges import COUNT, SHARE
 
@@ -64,8 +65,7 @@ def prior(
             say(f"line {len(usable)}: not aligned: {problem}")
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
-    with PassProgress("prior") as progress:
-        _, links = estimate(numbering.whole(), progress)
+    _, links = estimate(numbering.whole(), partial(show_pass, "prior"))
     with open_outputs(paths) as (file,):
         found = iter(links)
         for is_usable in usable:

@@ -1,13 +1,10 @@
 """Live progress of a training: a bar on a terminal, plain lines elsewhere."""
 
-import json
 import math
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from aligner.cli.console import say
+from aligner.training.progress import PriorPass, Report, clock
 
 if TYPE_CHECKING:
     from aligner.cli.ranks import Rank
-    from aligner.nmt.meter import Report
 
 PLAIN_SECONDS = 30.0
 FIRST_PLAIN_SECONDS = 5.0  # until the first line of figures of an alignment
@@ -26,14 +23,7 @@ LIVE_SECONDS = 0.5
 QUIET_SECONDS = 2.0  # what is done by then needs no figures
 
 
-def clock(seconds: float) -> str:
-    """Return a time as h:mm:ss, or m:ss under an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def describe(report: "Report") -> str:
+def describe(report: Report) -> str:
     """Return a report as one line of fixed width."""
     left = report.seconds_left
     rest = clock(left) if math.isfinite(left) else "?"
@@ -45,28 +35,14 @@ def describe(report: "Report") -> str:
     )
 
 
-class TrainingProgress:
-    """Shows a training's reports as they come, and writes them to log.jsonl."""
+class TrainingProgress(AbstractContextManager["TrainingProgress"]):
+    """Shows what a training tells, as it comes: on a terminal live."""
 
-    def __init__(self, directory: Path) -> None:
-        """Show on stderr; the log lies in the model directory."""
-        console = Console(stderr=True)
+    def __init__(self) -> None:
+        """Show on stderr."""
+        self._console = Console(stderr=True)
         self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.description}"),
-                console=console,
-            )
-            self._task = self._bar.add_task("starting", total=1.0)
-        self._log = (directory / "log.jsonl").open("a", encoding="utf-8")
         self._printed = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        if self._bar:
-            self._bar.start()
-        return self
 
     def __exit__(
         self,
@@ -77,20 +53,27 @@ class TrainingProgress:
         """Stop showing; leave the last state on the screen."""
         if self._bar:
             self._bar.stop()
-        self._log.close()
 
-    def __call__(self, report: "Report") -> None:
-        """Show one report."""
-        self._log.write(json.dumps(asdict(report)) + "\n")
-        self._log.flush()
-        line = describe(report)
-        if self._bar:
-            self._bar.update(self._task, completed=report.share, description=line)
-            if report.kind == "valid":
-                self._bar.console.print(line, highlight=False)
-        elif report.kind == "valid" or time.monotonic() - self._printed > PLAIN_SECONDS:
-            say(line)
+    def __call__(self, event: PriorPass | Report) -> None:
+        """Show one event."""
+        if isinstance(event, PriorPass):
+            show_pass("prior", event.done, event.of)
+        elif self._console.is_terminal:
+            self._show_live(event)
+        elif event.kind == "valid" or time.monotonic() - self._printed > PLAIN_SECONDS:
+            say(describe(event))
             self._printed = time.monotonic()
+
+    def _show_live(self, report: Report) -> None:
+        if self._bar is None:
+            columns = BarColumn(bar_width=20), TextColumn("{task.description}")
+            self._bar = Progress(*columns, console=self._console)
+            self._task = self._bar.add_task("starting", total=1.0)
+            self._bar.start()
+        line = describe(report)
+        self._bar.update(self._task, completed=report.share, description=line)
+        if report.kind == "valid":
+            self._bar.console.print(line, highlight=False)
 
 
 class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
@@ -158,35 +141,11 @@ class AlignmentProgress(AbstractContextManager["AlignmentProgress"]):
         return f"{text}, left {clock(max(self._of - self.pairs, 0) / speed)}"
 
 
-class PassProgress(AbstractContextManager["PassProgress"]):
-    """Shows passes over the text: live on a terminal, and in one line at the end."""
-
-    def __init__(self, name: str) -> None:
-        """Start the clock."""
-        self._name = name
-        self._live = sys.stderr.isatty()
-        self._started = time.monotonic()
-        self._of = 0
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Say how long it took."""
-        if self._live:
-            print("\r\033[K", end="", file=sys.stderr)
-        if error is None:
-            seconds = time.monotonic() - self._started
-            say(f"{self._name}: {self._of} passes over the text, {clock(seconds)}")
-
-    def __call__(self, done: int, of: int) -> None:
-        """Show one more pass."""
-        self._of = of
-        if self._live:
-            text = f"\r{self._name}: pass {done} of {of} "
-            print(text, end="", file=sys.stderr, flush=True)
+def show_pass(name: str, done: int, of: int) -> None:
+    """Show passes over the text on a terminal, until they are done."""
+    if sys.stderr.isatty():
+        text = f"\r{name}: pass {done} of {of} " if done < of else "\r\033[K"
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 class ShareProgress(AbstractContextManager["ShareProgress"]):

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from aligner.cli.outputs import open_files
-from aligner.text.output import written_beside
+from aligner.files import written_beside
 
 if TYPE_CHECKING:
-    from aligner.nmt.processes import Processes
+    from aligner.training.processes import Processes
 
 
 class Rank(NamedTuple):

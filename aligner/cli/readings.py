@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from aligner.terms import Rows, Score
+
 if TYPE_CHECKING:
-    from aligner.extraction.forced_decoding import Reading
-    from aligner.extraction.scores import Score
-    from aligner.extraction.word_scores import Rows
+    from aligner.extraction.reading import Reading
     from aligner.nmt.checkpoint import TranslationModel
 
 
@@ -21,7 +21,7 @@ def reading_of(
     Layers and heads are counted from 1.
     """
     from aligner.extraction.aligner import stored_reading
-    from aligner.extraction.forced_decoding import Reading
+    from aligner.extraction.reading import Reading
 
     if layer is None or rows is None:
         stored = stored_reading(model)

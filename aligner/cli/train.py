@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.options import DEVICE, SRC, TGT, THREADS, within
-from aligner.cli.outputs import check_directory
 from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SEED, Range
+from aligner.terms import TrainedDirection
 
 if TYPE_CHECKING:
-    from aligner.cli.training_text import TrainingFiles
     from aligner.nmt.config import Config
-
-Direction = Literal["both", "forward"]
+    from aligner.training.corpus import TrainingFiles
+    from aligner.training.task import Task
 
 
 def train(
@@ -57,7 +56,7 @@ def train(
         ),
     ] = None,
     direction: Annotated[
-        Direction | None, typer.Option(help="Overrides the recipe's.")
+        TrainedDirection | None, typer.Option(help="Overrides the recipe's.")
     ] = None,
     seed: Annotated[
         int | None,
@@ -101,9 +100,9 @@ def train(
 
     Kill it at any moment: the same command with --resume goes on.
     """
-    from aligner.cli.training_run import train_model
+    from aligner.cli.training import train_and_show
     from aligner.nmt.config import read_config
-    from aligner.nmt.processes import ALONE, joined
+    from aligner.training.processes import ALONE, joined
 
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -123,13 +122,13 @@ def train(
     recipe = read_config(config or "small") if config or not resume else None
     given = Given(text, recipe, changes, resume, overwrite)
     if seeds is None:
-        runs = [_run(out, given)]
+        tasks = [given.task(out)]
     elif piped := _piped(src, tgt, valid_src, valid_tgt, guide):
         raise ConfigError(
             f"--seeds: expected files, to be read for each seed, got {piped!r}"
         )
     else:
-        runs = list(_runs_of_seeds(out, given, seeds))
+        tasks = list(_tasks_of_seeds(out, given, seeds))
     rank = rank_from_environment()
     if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide)):
         raise ConfigError(
@@ -140,57 +139,64 @@ def train(
     kept = "the last checkpoint is kept, for --resume"
     together = joined(rank.number, rank.of, device, kept) if rank else None
     with together or nullcontext(ALONE) as group:
-        for run in runs:
+        for task in tasks:
             if seeds is not None:
-                say(f"seed {run.config.training.seed}")
-            train_model(
-                run.files,
-                run.config,
-                run.out,
-                device,
-                max_minutes * 60,
-                resume=run.resume,
-                processes=group,
-            )
-            say(f"model: {run.out}")
-            say(f"align with: {_next_command(run)}")
+                say(f"seed {task.config.training.seed}")
+            train_and_show(task, device, max_minutes, group)
+            say(f"model: {task.out}")
+            say(f"align with: {_next_command(task)}")
 
 
-def _next_command(run: "Run") -> str:
+def _next_command(task: "Task") -> str:
     """Return how new text is aligned by what was trained."""
-    model, text = shlex.quote(str(run.out)), "--src FILE --tgt FILE"
-    if run.files.tokenize:
-        languages = " ".join(run.files.tokenize)
+    model, text = shlex.quote(str(task.out)), "--src FILE --tgt FILE"
+    if task.files.tokenize:
+        languages = " ".join(task.files.tokenize)
         return f"aligner align {model} {text} --tokenize {languages} --out F.align"
     return f"aligner align {model} {text} > F.align"
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the command line says of a run; `changes` are those of the recipe.
+    """What the command line says of a training; `changes` are those of the recipe.
 
-    Without a recipe, a run that is resumed keeps its own.
+    Without a recipe, a training that is resumed keeps its own.
     """
 
-    text: "TrainingFiles | None"
+    files: "TrainingFiles | None"
     recipe: "Config | None"
     changes: dict[str, Any]
     resume: bool
     overwrite: bool
 
+    def task(self, out: Path) -> "Task":
+        """Return the training that fills a directory.
 
-@dataclass(frozen=True)
-class Run:
-    """A run that is to fill a model directory, or to go on with what is there."""
+        Raises:
+            ConfigError: the options don't fit one another, or what is there.
+            ModelError: there is nothing to resume.
+        """
+        from aligner.nmt.config import read_config
+        from aligner.training.task import Task
 
-    out: Path
-    files: "TrainingFiles"
-    config: "Config"
-    resume: bool
+        if self.resume:
+            task = Task.resumed(out, self.files, self.recipe, self.changes)
+            if task.files.is_gone:
+                say("note: text that was piped is expected again, from its beginning")
+            return task
+        if self.files is None:
+            raise ConfigError("--src: expected the training text, got nothing")
+        recipe = self.recipe or read_config("small")
+        return Task.new(
+            self.files,
+            recipe.with_training(**self.changes),
+            out,
+            overwrite=self.overwrite,
+        )
 
 
-def _runs_of_seeds(out: Path, given: Given, seeds: int) -> Iterator[Run]:
-    """Yield the run of each seed; to resume, those begun before, then the others.
+def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
+    """Yield the training of each seed; to resume, those begun before, then the others.
 
     Raises:
         ConfigError: what was begun or finished before is another experiment.
@@ -204,51 +210,11 @@ def _runs_of_seeds(out: Path, given: Given, seeds: int) -> Iterator[Run]:
         place = out / f"seed-{seed}"
         changes = given.changes | {"seed": seed}
         begun = given.resume and (place / META).is_file()
-        run = _run(place, replace(given, changes=changes, resume=begun))
+        task = replace(given, changes=changes, resume=begun).task(place)
         if begun and "training" in read_meta(place):
             say(f"seed {seed}: finished before, in {place}")
         else:
-            yield run
-
-
-def _run(out: Path, given: Given) -> Run:
-    """Return the run that fills a directory.
-
-    Raises:
-        ConfigError: the options don't fit one another, or what is there.
-        ModelError: there is nothing to resume.
-    """
-    from aligner.cli.training_text import TrainingFiles
-    from aligner.nmt.config import read_config
-
-    if given.resume:
-        files, recipe = TrainingFiles.of_run(out)
-        if (given.recipe or recipe).with_training(**given.changes) != recipe:
-            raise ConfigError(
-                "--resume: expected the --config, --direction, --seed and --rounds as "
-                f"before, in {out}"
-            )
-        if given.text and given.text.to_meta() != files.to_meta():
-            raise ConfigError(
-                f"--resume: expected the same text and --guide as before, in {out}"
-            )
-        if "-" in files.to_meta().values():
-            if given.text is None:
-                raise ConfigError(
-                    f"--resume: the text of {out} was piped: expected it again, by the "
-                    "same options"
-                )
-            say("note: the text that was piped is expected again, from its beginning")
-        return Run(out, given.text or files, recipe, resume=True)
-    if given.text is None:
-        raise ConfigError("--src: expected the training text, got nothing")
-    recipe = (given.recipe or read_config("small")).with_training(**given.changes)
-    if recipe.training.rounds > 1 and given.text.guide == "none":
-        raise ConfigError(
-            f"rounds = {recipe.training.rounds}: expected a --guide, got none"
-        )
-    _check_vacant(out, given.overwrite)
-    return Run(out, given.text, recipe, resume=False)
+            yield task
 
 
 def _piped(*texts: str | None) -> str | None:
@@ -266,20 +232,10 @@ def _files(
     tokenize: tuple[str, str] | None,
     guide: str,
 ) -> "TrainingFiles":
-    from aligner.cli.training_text import TrainingFiles
     from aligner.text.bitext import check_read_once
+    from aligner.training.corpus import TrainingFiles
 
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
     check_read_once(src, tgt, valid_src, valid_tgt, guide)
     return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide)
-
-
-def _check_vacant(out: Path, overwrite: bool) -> None:
-    check_directory(out)
-    there = any((out / name).exists() for name in ("config.toml", "model.safetensors"))
-    if there and not overwrite:
-        raise ConfigError(
-            f"{out}: a model is there already; expected --resume to go on with it, "
-            "--overwrite to replace it, or another --out"
-        )

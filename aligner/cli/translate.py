@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,19 +11,18 @@ from aligner.cli.console import resolve_device, say
 from aligner.cli.options import DEVICE, THREADS, within
 from aligner.errors import ConfigError
 from aligner.ranges import BEAM, COUNT, LENGTH_PENALTY
+from aligner.terms import Side
 
 if TYPE_CHECKING:
     from aligner.nmt.checkpoint import TranslationModel
-    from aligner.text.subwords import Side
+
 
 CHUNK_LINES = 512
 
 
 def translate(
     model: Annotated[Path, typer.Argument(help="A model directory.")],
-    into: Annotated[
-        Literal["tgt", "src"], typer.Option(help="The side to translate into.")
-    ] = "tgt",
+    into: Annotated[Side, typer.Option(help="The side to translate into.")] = "tgt",
     beam: Annotated[
         int,
         typer.Option(

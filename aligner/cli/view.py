@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -27,11 +27,12 @@ from aligner.cli.outputs import STDOUT, check_inputs_are_kept
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
 from aligner.ranges import COUNT, SEED
+from aligner.terms import GoldFormat, Precision, Rows
 
 if TYPE_CHECKING:
-    from aligner.analysis.viewer import ShownPair
     from aligner.extraction.aligner import Aligner, WordPair
     from aligner.links.alignment import Alignment, GoldAlignment
+    from aligner.view.page import ShownPair
 
 SHOWN = 10  # pairs, where none are chosen
 
@@ -55,9 +56,7 @@ def view(
     gold: Annotated[
         str | None, typer.Option(help="Gold alignments to compare the links with.")
     ] = None,
-    gold_format: Annotated[
-        Literal["pharaoh", "talp", "naacl"] | None, GOLD_FORMAT
-    ] = None,
+    gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp: Annotated[
@@ -87,7 +86,7 @@ def view(
     ] = None,
     layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
-        Literal["awi", "awo", "full"] | None,
+        Rows | None,
         typer.Option(help="As in `aligner align`; the page can show others too."),
     ] = None,
     tokenize: Annotated[
@@ -100,7 +99,7 @@ def view(
         int,
         MAX_LENGTH,
     ] = 500,
-    precision: Annotated[Literal["auto", "float32", "bfloat16"], PRECISION] = "auto",
+    precision: Annotated[Precision, PRECISION] = "auto",
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[
@@ -112,12 +111,12 @@ def view(
     One HTML file for any browser, on the screen, by keyboard, or printed. Without a
     choice it shows the 10 worst pairs by --gold, or else the first 10.
     """
-    from aligner.analysis.viewer import Heading, viewer_page
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.extraction.aligner import Aligner
+    from aligner.files import write_whole
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once
-    from aligner.text.output import write_whole
+    from aligner.view.page import Heading, viewer_page
 
     choice = Choice(pairs, worst, random, seed)
     of_gold = {
@@ -251,8 +250,8 @@ def _shown(
     Raises:
         LinkFormatError: a link, of the file so named, lies outside its pair.
     """
-    from aligner.analysis.viewer import ShownPair
     from aligner.links.evaluation import suspicions
+    from aligner.view.page import ShownPair
 
     for index in chosen:
         _check_inside(name, index, links[index], words[index])

@@ -3,34 +3,27 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 
 from aligner.errors import ConfigError, ModelError
-from aligner.extraction.forced_decoding import (
-    Precision,
-    Reading,
-    Segmented,
-    WordScores,
-    read_word_scores,
-)
+from aligner.extraction.forced_decoding import Segmented
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
     AlignedPair,
     LinkRule,
     PairScores,
 )
-from aligner.extraction.word_scores import Rows
+from aligner.extraction.reading import Reading, WordScores, read_word_scores
 from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.ranges import COUNT, SHARE
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Side, Subwords
+from aligner.terms import OneWay, Precision, Preset, Rows, Side, TrainedDirection
+from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Subwords
 from aligner.text.words import check_words, lowered
 
-OneWay = Literal["forward", "reverse"]
-Preset = Literal["precise", "balanced", "recall"]
 WordPair = tuple[Sequence[str], Sequence[str]]
 
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
@@ -216,7 +209,7 @@ def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
             if count > max_length:
                 return (
                     f"the {name} side has {count} subwords, "
-                    f"more than --max-length {max_length}"
+                    f"more than max_length {max_length}"
                 )
     return ""
 
@@ -253,7 +246,7 @@ def chunks(
         yield chunk
 
 
-def trained_direction(model: TranslationModel) -> Literal["both", "forward"]:
+def trained_direction(model: TranslationModel) -> TrainedDirection:
     """Return the directions that a model was trained in."""
     return model.config.training.direction
 
@@ -314,5 +307,5 @@ def stored_reading(model: TranslationModel) -> Reading:
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             "meta.json: expected the layer and rows chosen for alignment: "
-            "the training did not finish; give --layer and --rows"
+            "the training did not finish; give a layer and rows"
         ) from error

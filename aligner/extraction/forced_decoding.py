@@ -1,79 +1,23 @@
-"""Feed a model given translations, and read word scores off its cross-attention."""
+"""Sentence pairs in batches, ready for forced decoding: the target is given."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.extraction.scores import (
-    PLAIN,
-    Score,
-    attention_scores,
-    sublayer_scores,
-)
-from aligner.extraction.word_scores import Rows, target_rows, word_scores
-from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.batching import pad
-from aligner.nmt.checkpoint import check_finite
-from aligner.nmt.loss import attention_kernels, computing
-from aligner.nmt.sublayers import SublayerRecord, sublayer_records
-from aligner.nmt.transformer import Transformer
 from aligner.text.subwords import Subwords
 
 Ids = NDArray[np.int32]
-WordScores = NDArray[np.float32]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Precision = Literal["auto", "float32", "bfloat16"]
 
 # Padded, on the longer side. On a CPU, small batches stay in the cache and hold little
 # padding; other devices have more to do at once.
 BATCH_TOKENS = 4096
 CPU_BATCH_TOKENS = 1024
 BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Which numbers of the cross-attention are read as an alignment.
-
-    Attributes:
-        layer: the decoder layer, from 0.
-        rows: the decoder's rows that speak for a target word.
-        score: vector norms, attention weights as the baseline, or what else `Score` is.
-        head: one head, from 0; None for all heads together.
-    """
-
-    layer: int
-    rows: Rows
-    score: Score = "norm"
-    head: int | None = None
-
-    def record(
-        self, network: Transformer, batch: "ForcedBatch"
-    ) -> AttentionRecord | SublayerRecord:
-        """Return what is needed of the layer for this reading, and no more."""
-        text, whole = (batch.src, batch.tgt), self.rows == "full"
-        if self.score in PLAIN:
-            return next(network.records(*text, first=self.layer, whole=whole))
-        return next(sublayer_records(network, *text, first=self.layer, whole=whole))
-
-    def word_scores(
-        self, record: AttentionRecord | SublayerRecord, batch: "ForcedBatch"
-    ) -> Tensor:
-        """Return scores (B, target words, source words + 1) of the layer's record."""
-        if isinstance(record, SublayerRecord):
-            scores = sublayer_scores(record, self.score, self.head)
-        else:
-            scores = attention_scores(record, self.score, self.head)
-        scores = target_rows(scores, self.rows)
-        return word_scores(scores, batch.src_words, batch.tgt_words)
 
 
 class Segmented(NamedTuple):
@@ -165,21 +109,6 @@ def _collate(
     return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))
 
 
-def records_of(
-    network: Transformer, batch: ForcedBatch, readings: Sequence[Reading]
-) -> Iterator[tuple[Reading, AttentionRecord]]:
-    """Yield each of some readings of plain scores with the record that it reads."""
-    for whole in (False, True):
-        wanted = [one for one in readings if (one.rows == "full") == whole]
-        if not wanted:
-            continue
-        layers = sorted(one.layer for one in wanted)
-        first, count = layers[0], layers[-1] - layers[0] + 1
-        records = network.records(batch.src, batch.tgt, first=first, whole=whole)
-        for layer, record in enumerate(islice(records, count), start=first):
-            yield from ((one, record) for one in wanted if one.layer == layer)
-
-
 def unpadded(
     scores: NDArray[np.float32], batch: ForcedBatch, pairs: Sequence[Segmented]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -187,77 +116,3 @@ def unpadded(
     for row, index in enumerate(batch.indices):
         written, read = pairs[index].size
         yield index, scores[row, ..., :written, : read + 1]
-
-
-def _in_full(
-    record: AttentionRecord | SublayerRecord,
-) -> AttentionRecord | SublayerRecord:
-    """Return a record with all of it in the weights' precision, under autocast too."""
-    dtype = record.weights.dtype
-    if isinstance(record, SublayerRecord):
-        return replace(record, vectors=record.vectors.to(dtype))
-    return record._replace(gram=record.gram.to(dtype))
-
-
-def read_word_scores(
-    network: Transformer,
-    pairs: Sequence[Segmented],
-    tag: int,
-    reading: Reading,
-    precision: Precision = "float32",
-) -> list[WordScores]:
-    """Return each pair's scores, (written words, read words + 1), NULL last.
-
-    The precision is that of the network's matrix products, as in training; scores are
-    made of them in float32. On a CPU, they are the same for any number of threads.
-
-    Raises:
-        ModelError: a score is not finite.
-    """
-    device = next(network.parameters()).device
-
-    @torch.inference_mode()
-    def read(batch: ForcedBatch) -> list[tuple[int, WordScores]]:
-        record = _in_full(reading.record(network, batch))
-        with torch.autocast(device.type, enabled=False):
-            scores = reading.word_scores(record, batch)
-        check_finite(scores, f"the model's scores in {precision}")
-        return list(unpadded(scores.cpu().numpy(), batch, pairs))
-
-    results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
-    batches = forced_batches(pairs, tag, device)
-    with computing(precision, device):  # weights are cast once, until its end
-        for found in _each(read, batches, precision, device):
-            for index, scores in found:
-                results[index] = scores
-    return results
-
-
-def _each(
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    precision: Precision,
-    device: torch.device,
-) -> Iterator[Result]:
-    """Yield what becomes of each item, in order; on a CPU, by as many threads as torch.
-
-    Each computes alone: small products gain little from a second thread. There, torch
-    chooses among all its ways to attend: to limit it would be to limit all threads.
-    """
-    if device.type != "cpu":
-        with attention_kernels(device):
-            yield from map(work, items)
-        return
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, "align", _compute_alone, (precision, device))
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # for threads that begin after this
-
-
-def _compute_alone(precision: Precision, device: torch.device) -> None:
-    """Prepare a thread that computes alone until it ends."""
-    torch.set_num_threads(1)
-    computing(precision, device).__enter__()  # type: ignore[no-untyped-call]

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aligner.errors import ConfigError
-from aligner.extraction.forced_decoding import WordScores
+from aligner.extraction.reading import WordScores
 from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
     forward_links,
@@ -22,8 +22,7 @@ from aligner.links.matching import (
 )
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.ranges import SHARE
-
-Direction = Literal["both", "forward", "reverse"]
+from aligner.terms import Direction
 
 SOFT_THRESHOLD = 0.45  # where none could be chosen
 

@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligner.extraction.forced_decoding import (
-    Reading,
-    Segmented,
-    forced_batches,
-    records_of,
-    unpadded,
-)
+from aligner.extraction.forced_decoding import Segmented, forced_batches, unpadded
 from aligner.extraction.link_rule import SOFT_THRESHOLD
+from aligner.extraction.reading import Reading, records_of
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import (
     Scores,

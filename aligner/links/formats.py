@@ -16,13 +16,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from aligner.compression import decompressed
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, Link
-
-GoldFormat: TypeAlias = Literal["pharaoh", "talp", "naacl"]
+from aligner.packed import decompressed
+from aligner.terms import GoldFormat
 
 # Far beyond any sentence; what is larger is damage, and could exhaust memory later.
 MAX_INDEX = 1_000_000

@@ -22,11 +22,11 @@ from safetensors.torch import load_file, save
 
 import aligner
 from aligner.errors import ConfigError, ModelError
+from aligner.files import replacing, write_whole
 from aligner.nmt.config import Config, read_config
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
 from aligner.prior.storage import load_prior
-from aligner.text.output import replacing, write_whole
 from aligner.text.subwords import Subwords
 
 CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"

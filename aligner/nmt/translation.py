@@ -9,7 +9,8 @@ from aligner.nmt.batching import pad
 from aligner.nmt.checkpoint import TranslationModel, check_finite
 from aligner.nmt.transformer import PAD, LayerCache, Transformer, source_mask
 from aligner.ranges import BEAM, LENGTH_PENALTY
-from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Side
+from aligner.terms import Side
+from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
 from aligner.text.words import check_words
 
 BATCH_SENTENCES = 64

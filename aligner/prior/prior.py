@@ -6,6 +6,8 @@ alone, though, words that merely begin alike are mixed up. The mean of both post
 is better than either.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +30,10 @@ from aligner.prior.soft_links import (
     SoftLinks,
     TextLinks,
 )
-from aligner.text.numbered import NumberedBitext, WordPair
-from aligner.text.words import canonical
+from aligner.text.numbered import NumberedBitext, Numbering, WordPair
+from aligner.text.words import canonical, check_words
 
+log = logging.getLogger(__name__)
 MAX_PAIRS = 100_000
 STEM_LETTERS = 6
 
@@ -109,6 +112,23 @@ class Prior:
         return MixedBatch(words.indices, forward, reverse)
 
 
+def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
+    """Estimate a prior from sentence pairs, given as words.
+
+    prior = estimate_prior([(["the", "house"], ["la", "maison"]), ...])
+    forward, reverse = prior.word_scores([(["the"], ["la"])])[0]
+
+    Raises:
+        TypeError: a side is no sequence of words.
+    """
+    numbering = Numbering()
+    for number, (src, tgt) in enumerate(pairs, start=1):
+        check_words(src, f"pair {number}, source side")
+        check_words(tgt, f"pair {number}, target side")
+        numbering.add(src, tgt)
+    return estimate(numbering.whole())[0]
+
+
 def estimate(
     text: NumberedBitext,
     listen: Callable[[int, int], None] = lambda done, of: None,
@@ -129,6 +149,7 @@ def estimate(
         prior, _ = estimate(text.select(spread, folder), listen, folder)
         return prior, prior.align(text, folder)
     text = text.renamed(canonical)
+    started = time.monotonic()
     each = LEXICAL_ITERATIONS + HMM_ITERATIONS
     passes = 2 * each + 1
     word_pairs, words = gather_word_pairs(text, folder)
@@ -142,6 +163,8 @@ def estimate(
     prior, links = Prior(of_words, of_stems), GrowingLinks(folder)
     _collect(map(prior.mixed, words, stems), len(text), links)
     listen(passes, passes)
+    seconds = time.monotonic() - started
+    log.info("prior: %d passes over the text in %.0f s", passes, seconds)
     return prior, links.whole()
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from aligner.errors import ModelError
+from aligner.files import replacing
 from aligner.text.encoded import SENTENCES, GrowingEnds, steps
 from aligner.text.mapped import BLOCK, GrowingArray, blocks
-from aligner.text.output import replacing
 
 LEAST_PROBABILITY = 0.02  # of the links that are reported
 

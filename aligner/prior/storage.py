@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from aligner.errors import ModelError
+from aligner.errors import CorpusError, ModelError
+from aligner.files import replacing
 from aligner.prior.agreement import AgreementModel, Direction
 from aligner.prior.cooccurrence import UNSEEN, WordPairs, parts
 from aligner.prior.prior import Prior
-from aligner.text.output import replacing
 
 MODELS = ("words", "stems")
 DIRECTIONS = ("forward", "reverse")
@@ -22,7 +22,11 @@ LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
 
 def save_prior(path: Path, prior: Prior) -> None:
-    """Write a prior, without the word pairs that hardly ever count."""
+    """Write a prior, without the word pairs that hardly ever count.
+
+    Raises:
+        CorpusError: a word holds a line feed.
+    """
     arrays: dict[str, NDArray[np.generic]] = {}
     for name in MODELS:
         for part, values in _arrays(getattr(prior, name)):
@@ -53,19 +57,16 @@ def _arrays(model: AgreementModel) -> Iterator[tuple[str, NDArray[np.generic]]]:
     kept = _likely(model)
     yield "keys", model.pairs.keys[kept]
     yield "links", model.links[kept]
-    for side, words in (("src", model.pairs.src_words), ("tgt", model.pairs.tgt_words)):
-        yield f"{side}_words", _packed(words)
-        yield f"{side}_lengths", np.fromiter(map(len, words), np.int32, len(words))
+    yield "src_words", _packed(model.pairs.src_words)
+    yield "tgt_words", _packed(model.pairs.tgt_words)
     for name in DIRECTIONS:
         for part in DIRECTION_PARTS:
             yield f"{name}.{part}", getattr(getattr(model, name), part)
 
 
 def _model(name: str, arrays: Mapping[str, NDArray[Any]], path: Path) -> AgreementModel:
-    src, tgt = (
-        _unpacked(arrays[f"{name}.{side}_words"], arrays.get(f"{name}.{side}_lengths"))
-        for side in ("src", "tgt")
-    )
+    src = _unpacked(arrays[f"{name}.src_words"])
+    tgt = _unpacked(arrays[f"{name}.tgt_words"])
     keys, links = arrays[f"{name}.keys"], arrays[f"{name}.links"]
     forward, reverse = (
         Direction(*(arrays[f"{name}.{side}.{part}"] for part in DIRECTION_PARTS))
@@ -93,17 +94,13 @@ def _likely(model: AgreementModel) -> NDArray[np.bool_]:
 
 
 def _packed(words: dict[str, int]) -> NDArray[np.uint8]:
-    # Words stand in the order of their numbers; where each ends, its length says.
-    text = "".join(words).encode("utf-8", "surrogatepass")
+    # Words stand in the order of their numbers.
+    if strange := next((word for word in words if "\n" in word), None):
+        raise CorpusError(f"expected words without line feeds, got {strange!r}")
+    text = "\n".join(words).encode("utf-8", "surrogatepass")
     return np.frombuffer(text, np.uint8)
 
 
-def _unpacked(
-    packed: NDArray[np.uint8], lengths: NDArray[np.int32] | None
-) -> dict[str, int]:
+def _unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
     text = packed.tobytes().decode("utf-8", "surrogatepass")
-    if lengths is None:  # as earlier versions wrote it
-        return {word: number for number, word in enumerate(text.split("\n"))}
-    ends = np.cumsum(lengths).tolist()
-    starts = [0, *ends[:-1]]
-    return {text[a:b]: n for n, (a, b) in enumerate(zip(starts, ends, strict=True))}
+    return {word: number for number, word in enumerate(text.split("\n"))}

@@ -14,8 +14,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from aligner.compression import decompressed
 from aligner.errors import ConfigError, CorpusError
+from aligner.packed import decompressed
 
 BitextFormat = Literal["auto", "|||", "tsv"]
 

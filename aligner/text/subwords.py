@@ -20,10 +20,10 @@ import numpy.typing as npt
 import sentencepiece
 
 from aligner.errors import ConfigError, CorpusError, ModelError
+from aligner.terms import Side
 from aligner.text.encoded import EncodedText
 from aligner.text.words import canonical
 
-Side = Literal["src", "tgt"]
 Algorithm = Literal["unigram", "bpe"]
 IntArray = npt.NDArray[np.int32]
 

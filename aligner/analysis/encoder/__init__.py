@@ -1,0 +1,1 @@
+"""What encoders do with special tokens."""

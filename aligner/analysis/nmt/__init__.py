@@ -1,0 +1,1 @@
+"""Attention weights and norms of translation models, against gold."""

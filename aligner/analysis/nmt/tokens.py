@@ -1,0 +1,140 @@
+"""What attention in a translation model makes of kinds of tokens, and of frequent ones.
+
+The study of BERT (Kobayashi et al. 2020, section 4) on all three attentions: the
+decoder's to the source, the encoder's own and the decoder's own.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aligner.analysis.nmt.measures import Step
+from aligner.analysis.tokens.frequencies import Frequencies, frequencies_of
+from aligner.analysis.tokens.groups import (
+    Floats,
+    GroupMeans,
+    Groups,
+    received_weights,
+    to_float64,
+)
+from aligner.extraction.forced_decoding import ForcedBatch, Segmented, forced_batches
+from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.norms import vector_norms
+from aligner.nmt.sublayers import Attention, sublayer_records
+from aligner.nmt.transformer import PAD
+from aligner.text.words import canonical
+
+ATTENTIONS: dict[Attention, str] = {
+    "cross": "cross-attention",
+    "encoder": "encoder self-attention",
+    "decoder": "decoder self-attention",
+}
+SPECIAL, PUNCTUATION, OTHER = range(3)  # the groups
+
+
+@dataclass(frozen=True)
+class TokenMeasures:
+    """What one model's attention makes of tokens.
+
+    Attributes:
+        name: of the model.
+        groups: for each attention, α and norms of the groups.
+        tokens: all source subwords of the text but EOS, in order.
+        token_weights: for each, α that it gets from the decoder: mean over queries,
+            heads and layers.
+        token_norms: for each, `‖f(x)‖` there: mean over heads and layers.
+    """
+
+    name: str
+    groups: dict[Attention, GroupMeans]
+    tokens: NDArray[np.int64]
+    token_weights: Floats
+    token_norms: Floats
+
+    def frequencies(self, counts: Mapping[int, int]) -> Frequencies:
+        """Set the source subwords beside how frequent they are by some counts."""
+        return frequencies_of(self.tokens, self.token_weights, self.token_norms, counts)
+
+
+def is_punctuation(word: str) -> bool:
+    """Tell whether a word is punctuation or symbols only."""
+    return all(unicodedata.category(one)[0] in "PS" for one in canonical(word))
+
+
+@torch.inference_mode()
+def measure_tokens(
+    name: str,
+    model: TranslationModel,
+    pairs: Sequence[Segmented],
+    words: Sequence[tuple[Sequence[str], Sequence[str]]],
+    tag: int,
+    step: Step = lambda pairs: None,
+) -> TokenMeasures:
+    """Measure a model on segmented pairs, whose words are given in the same order.
+
+    `src` is the side that is read, in both; `tag` is what the decoder is fed first.
+    """
+    measuring = _Measuring(model, pairs, words)
+    device = next(model.network.parameters()).device
+    for batch in forced_batches(pairs, tag, device):
+        for attention in ATTENTIONS:
+            measuring.add(attention, batch)
+        step(len(batch.indices))
+    cross = measuring.groups["cross"]
+    token_weights, token_norms = (
+        np.concatenate([values[:-1] for values in of_all])
+        for of_all in (cross.token_weights, cross.token_norms)
+    )
+    return TokenMeasures(
+        name,
+        measuring.groups,
+        np.concatenate([pair.src for pair in pairs]).astype(np.int64),
+        token_weights,
+        token_norms,
+    )
+
+
+class _Measuring:
+    """Figures that fill up batch by batch."""
+
+    def __init__(
+        self,
+        model: TranslationModel,
+        pairs: Sequence[Segmented],
+        words: Sequence[tuple[Sequence[str], Sequence[str]]],
+    ) -> None:
+        sizes = model.config.transformer
+        self.network = model.network
+        read = [_groups(w[0], p.src_words) for p, w in zip(pairs, words, strict=True)]
+        written = [
+            _groups(w[1], p.tgt_words) for p, w in zip(pairs, words, strict=True)
+        ]
+        source = [np.append(groups, SPECIAL) for groups in read]
+        target = [np.insert(groups, 0, SPECIAL) for groups in written]
+        names = ["</s>", "punctuation", "other"]
+        self.groups: dict[Attention, GroupMeans] = {
+            "cross": GroupMeans(names, source, sizes.decoder_layers, sizes.heads),
+            "encoder": GroupMeans(names, source, sizes.encoder_layers, sizes.heads),
+            "decoder": GroupMeans(
+                ["start", *names[1:]], target, sizes.decoder_layers, sizes.heads
+            ),
+        }
+
+    def add(self, attention: Attention, batch: ForcedBatch) -> None:
+        """Count one batch in."""
+        real = (batch.src if attention == "encoder" else batch.tgt).ne(PAD)
+        records = sublayer_records(self.network, batch.src, batch.tgt, attention)
+        for layer, record in enumerate(records):
+            weights = to_float64(received_weights(record.weights, real))
+            norms = to_float64(vector_norms(record.attention).transpose(1, 2))
+            self.groups[attention].add(layer, batch.indices, weights, norms)
+
+
+def _groups(words: Sequence[str], word_of: NDArray[np.int32]) -> Groups:
+    """Return the group of each subword, by the word that it is part of."""
+    of_words = [PUNCTUATION if is_punctuation(word) else OTHER for word in words]
+    return np.array(of_words, np.int64)[word_of]

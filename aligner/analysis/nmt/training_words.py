@@ -1,0 +1,65 @@
+"""How often words and subwords occur in the text that a model was trained on."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from aligner.errors import AlignerError
+from aligner.nmt.checkpoint import TranslationModel
+from aligner.terms import OneWay, Side
+from aligner.text.bitext import read_bitext
+from aligner.text.subwords import Subwords
+from aligner.text.words import word_tokenizers
+
+WordCounts: TypeAlias = Mapping[str, int]
+
+
+class TrainingText(NamedTuple):
+    """Where a model's directory says that it was trained; None where it doesn't."""
+
+    src: str | None
+    tgt: str | None
+    tokenize: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, model: TranslationModel) -> "TrainingText":
+        """Return what a model says; nothing can be read of stdin again."""
+        files = model.meta.get("files")
+        if not isinstance(files, dict) or "-" in (files.get("src"), files.get("tgt")):
+            return cls(None, None, None)
+        tokenize = files.get("tokenize")
+        languages = tuple(tokenize) if tokenize else None
+        return cls(files.get("src"), files.get("tgt"), languages)
+
+
+def training_words(text: TrainingText, direction: OneWay) -> dict[str, int] | None:
+    """Count the words of the side that is read in a training text.
+
+    Returns None where it cannot be read any more.
+    """
+    if text.src is None:
+        return None
+    try:
+        tokenizers = word_tokenizers(text.tokenize)
+        read = 0 if direction == "forward" else 1
+        sides = (pair[read] for pair in read_bitext(text.src, text.tgt))
+        return count_words(map(tokenizers[read], sides))
+    except AlignerError:
+        return None
+
+
+def count_words(sentences: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Return how often each word occurs."""
+    counts: Counter[str] = Counter()
+    for words in sentences:
+        counts.update(words)
+    return dict(counts)
+
+
+def count_subwords(words: WordCounts, subwords: Subwords, side: Side) -> Counter[int]:
+    """Return how often each subword occurs in words that occur so often."""
+    counts: Counter[int] = Counter()
+    for word, count in words.items():
+        for subword in subwords.encode([word], side)[0].tolist():
+            counts[subword] += count
+    return counts

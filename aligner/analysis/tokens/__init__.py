@@ -1,0 +1,1 @@
+"""Groups of tokens, by kind and by frequency."""

@@ -1,0 +1,110 @@
+"""Align batches of table rows: what an engine such as Ray Data calls in its workers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from aligner.errors import ConfigError, CorpusError
+from aligner.extraction.aligner import Aligner, stored_rule
+from aligner.links.formats import format_pharaoh
+from aligner.nmt.checkpoint import load_model
+from aligner.terms import Preset
+from aligner.text.words import word_tokenizers
+
+Batch: TypeAlias = Mapping[str, Any]
+
+ADDED = ("links", "score", "problem")
+
+
+class AlignBatch:
+    """A loaded model that adds links to batches; it knows of no engine.
+
+    It computes with the threads that torch has: Ray gives a worker as many as CPUs.
+    An engine makes one in each worker, and calls it with ever new rows:
+
+    align = AlignBatch("models/enfr")
+    align({"src": ["the house"], "tgt": ["la maison"]})["links"]
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        src: str = "src",
+        tgt: str = "tgt",
+        tokenize: tuple[str, str] | None = None,
+        preset: Preset = "balanced",
+        device: str = "cpu",
+    ) -> None:
+        """Load a model directory.
+
+        Args:
+            model: the directory.
+            src: the column of the source side, words between spaces.
+            tgt: the column of the target side.
+            tokenize: the languages of both sides, if they are raw text that Moses'
+                rules are to cut; None where words stand between spaces.
+            preset: few but safe links, many, or in between.
+            device: where the network runs.
+
+        Raises:
+            ConfigError: no rules for a language, or a preset that has no effect.
+            ModelError: the directory is not a whole model.
+        """
+        loaded = load_model(Path(model), device)
+        rule = stored_rule(loaded, preset)
+        if preset != "balanced" and rule.direction != "both":
+            raise ConfigError(
+                f"preset {preset}: expected both directions, got {rule.direction}"
+            )
+        self.aligner = Aligner(loaded, rule=rule, precision="auto")
+        self.src, self.tgt = src, tgt
+        self.src_words, self.tgt_words = word_tokenizers(tokenize)
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        """Return the batch with three columns more, its rows in their order.
+
+        Args:
+            batch: by name, columns of one length: lists or arrays. The text is
+                strings; None is an empty one.
+
+        Returns:
+            The columns given, and `links` (Pharaoh, words counted from 0), `score`
+            (how well both sides fit, from 0 to 1), and `problem` (why the pair could
+            not be aligned and has no links, or an empty string). The links are those
+            that `aligner align` writes where the rows are its whole text; which pairs
+            are read together decides the last bits of scores.
+
+        Raises:
+            CorpusError: a column is missing, would be replaced, or is not text.
+        """
+        if taken := sorted(batch.keys() & set(ADDED)):
+            raise CorpusError(f"expected no column {taken[0]!r}: it would be replaced")
+        src, tgt = self._texts(batch, self.src), self._texts(batch, self.tgt)
+        added: dict[str, list[Any]] = {name: [] for name in ADDED}
+        for pair in self.aligner.align(
+            (self.src_words(s), self.tgt_words(t))
+            for s, t in zip(src, tgt, strict=True)
+        ):
+            added["links"].append(format_pharaoh(pair.links))
+            added["score"].append(pair.score)
+            added["problem"].append(pair.problem)
+        # What an engine takes for a column, even of no rows.
+        types = {"links": object, "score": float, "problem": object}
+        return {**batch, **{n: np.array(c, types[n]) for n, c in added.items()}}
+
+    def _texts(self, batch: Batch, column: str) -> list[str]:
+        if column not in batch:
+            raise CorpusError(
+                f"expected a column {column!r}, got {', '.join(sorted(batch))}"
+            )
+        texts = ["" if text is None else text for text in batch[column]]
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise CorpusError(
+                    f"column {column!r}, row {row} of a batch, from 0: expected text, "
+                    f"got {type(text).__name__}"
+                )
+        return texts

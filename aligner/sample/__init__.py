@@ -1,0 +1,1 @@
+"""The sample corpus: a small grammar whose true alignments are known."""

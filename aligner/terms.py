@@ -1,0 +1,32 @@
+"""The words that options, arguments and stored choices are made of, each defined once.
+
+Here, where torch is not needed, so that the command line can offer them.
+"""
+
+from typing import Literal
+
+# Forward, each target word chooses a source word; reverse, the other way round.
+OneWay = Literal["forward", "reverse"]
+Direction = Literal["both", "forward", "reverse"]
+TrainedDirection = Literal["both", "forward"]
+# Where the decoder is fed a target word, where it predicts it, or where it is fed it
+# with the whole target in view.
+Rows = Literal["awi", "awo", "full"]
+# `norm` is the norm of the (summed) vectors, `weight` the (mean) attention weight, the
+# baseline; `resln` the norm after residual sum and layer normalisation; `alti-l1` and
+# `alti-l2` the contributions of ALTI: see `extraction/contributions.py`.
+Score = Literal["norm", "weight", "resln", "alti-l1", "alti-l2"]
+# `soft` joins both directions by their scores, the others by their links, as in Moses.
+Symmetrization = Literal[
+    "intersection",
+    "union",
+    "grow",
+    "grow-diag",
+    "grow-diag-final",
+    "grow-diag-final-and",
+    "soft",
+]
+Preset = Literal["precise", "balanced", "recall"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Side = Literal["src", "tgt"]
+GoldFormat = Literal["pharaoh", "talp", "naacl"]

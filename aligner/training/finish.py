@@ -1,0 +1,134 @@
+"""What comes after the network's training: what to read of it is chosen and stored."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import torch
+
+from aligner.extraction.aligner import Aligner, WordPair, trained_direction
+from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.link_rule import LinkRule
+from aligner.extraction.reading import Reading
+from aligner.extraction.selection import (
+    PRESETS,
+    Choice,
+    choose_by_agreement,
+    choose_by_norm,
+    choose_threshold,
+)
+from aligner.nmt.checkpoint import (
+    TranslationModel,
+    save_meta,
+)
+from aligner.nmt.translation import translate
+from aligner.terms import Side
+from aligner.text.encoded import EncodedBitext
+from aligner.training.state import TrainingState
+from aligner.training.task import Task
+
+log = logging.getLogger(__name__)
+MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
+
+
+def perplexity(state: TrainingState) -> float:
+    """Return the lowest perplexity that was reached on validation text."""
+    return math.exp(min(state.best_loss, MAX_EXPONENT))
+
+
+def finish(
+    model: TranslationModel,
+    valid: Sequence[WordPair],
+    state: TrainingState,
+    task: Task,
+    train_text: EncodedBitext,
+) -> TranslationModel:
+    """Choose what to read of the attention, measure BLEU, and note it all down."""
+    choice = _choose(model, valid, guided=task.files.guide != "none")
+    _say_choice(choice)
+    thresholds = _choose_thresholds(model, valid, choice.reading)
+    bleu = {"tgt": _bleu(model, valid, "tgt")}
+    if model.config.training.direction == "both":
+        bleu["src"] = _bleu(model, valid, "src")
+    shown = ", ".join(f"into {side} {value:.1f}" for side, value in bleu.items())
+    log.info("BLEU on validation text: %s", shown)
+    meta = {
+        "files": task.files.to_meta(),
+        "seed": model.config.training.seed,
+        "alignment": {**choice.to_meta(), "thresholds": thresholds},
+        "data": {"pairs": len(train_text), "sha256": train_text.digest()},
+        "training": {
+            **asdict(state),
+            "perplexity": round(perplexity(state), 4),
+            "bleu": {side: round(value, 2) for side, value in bleu.items()},
+            "torch": torch.__version__,
+        },
+    }
+    save_meta(task.out, meta)
+    return replace(model, meta=meta)
+
+
+def _choose(
+    model: TranslationModel, valid: Sequence[WordPair], *, guided: bool
+) -> Choice:
+    config = model.config.training
+    pairs = [Segmented.of(pair, model.subwords) for pair in valid]
+    guided_layer = config.guide_layer - 1 if guided else None
+    if config.direction == "both":
+        return choose_by_agreement(model.network, pairs, guided_layer)
+    if guided_layer is None:
+        return choose_by_norm(model.network, pairs)
+    # The highest norm says which layer reads most, not which one was taught to align.
+    return Choice(Reading(guided_layer, "full"), "guided", {})
+
+
+def _choose_thresholds(
+    model: TranslationModel, valid: Sequence[WordPair], reading: Reading
+) -> dict[str, float]:
+    """Return the threshold of each preset; none for a model of one direction."""
+    if trained_direction(model) != "both":
+        return {}
+    aligner = Aligner(model, reading, LinkRule())
+    scores = [
+        (forward, reverse)
+        for forward, reverse in aligner.word_scores(
+            [pair for pair in valid if not aligner.problem(pair)]
+        )
+        if forward is not None and reverse is not None
+    ]
+    return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
+
+
+def _say_choice(choice: Choice) -> None:
+    if not choice.figures:
+        log.info("reading layer %d, which was guided", choice.reading.layer + 1)
+    for reading, value in choice.figures.items():
+        mark = "<- chosen" if reading == choice.reading else ""
+        log.info(
+            "layer %d %s: %s %.3f %s",
+            reading.layer + 1,
+            reading.rows.upper(),
+            choice.criterion,
+            value,
+            mark,
+        )
+
+
+def _bleu(model: TranslationModel, valid: Sequence[WordPair], into: Side) -> float:
+    """Return BLEU of the validation text's beginning, on words as they are."""
+    import sacrebleu
+
+    read, written = (0, 1) if into == "tgt" else (1, 0)
+    found = translate(model, [pair[read] for pair in valid], into)
+    references = [" ".join(pair[written]) for pair in valid]
+    if model.subwords.lowercase:
+        references = [reference.lower() for reference in references]
+    # Both sides are words already: tokenising them again would change them.
+    score = sacrebleu.corpus_bleu(
+        [" ".join(words) for words in found],
+        [references],
+        tokenize="none",
+        force=True,
+    )
+    return float(score.score)

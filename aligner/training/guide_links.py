@@ -1,0 +1,86 @@
+"""The links that guide a training: a prior's, or those of a file."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aligner.errors import ConfigError, LinkFormatError
+from aligner.links.formats import parse_pharaoh
+from aligner.prior.prior import Prior, estimate
+from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.text.bitext import read_lines
+from aligner.text.numbered import NumberedBitext
+from aligner.training.corpus import TrainingFiles, TrainingText
+from aligner.training.progress import Listener, PriorPass, unheard
+
+Ints = NDArray[np.int64]
+
+log = logging.getLogger(__name__)
+
+
+def guide_links(
+    files: TrainingFiles,
+    text: TrainingText,
+    *,
+    lowercase: bool = False,
+    folder: Path | None = None,
+    on_progress: Listener = unheard,
+) -> tuple[TextLinks | None, Prior | None]:
+    """Return the links that guide the training, for each pair to train on.
+
+    And the prior that they come from, if they come from one. The links lie on the disk
+    of a folder, by default the system's own.
+
+    Raises:
+        ConfigError: the guide is neither a keyword nor a file.
+        LinkFormatError: a guide from a file does not fit the text.
+    """
+    if files.guide == "none":
+        return None, None
+    if files.guide != "auto":
+        return TextLinks.gather(_read_guide(files.guide, text), folder), None
+    train = text.train.renamed(str.lower) if lowercase else text.train
+    prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)), folder)
+    return links, prior
+
+
+def _read_guide(path: str, text: TrainingText) -> Iterator[SoftLinks]:
+    """Read Pharaoh lines, and check them line by line against the training text."""
+    if path != "-" and not (Path(path).exists() and not Path(path).is_dir()):
+        raise ConfigError(f"guide {path}: expected auto, none, or an existing file")
+    place = total = blank = 0  # the next pair to train on; lines; those without links
+    outside = ""  # of other text, the number of lines tells more than a link does
+    for line, content in enumerate(read_lines(path)):
+        try:
+            links = sorted(parse_pharaoh(content))
+        except LinkFormatError as error:
+            raise LinkFormatError(f"{path}, line {line + 1}: {error}") from None
+        total, blank = total + 1, blank + (not links)
+        if place == len(text.lines) or text.lines[place] != line:
+            continue
+        if not outside and (wrong := _outside(links, text.train, place)):
+            outside = f"{path}, line {line + 1}: {wrong}"
+        places = np.array(links, np.int32).reshape(-1, 2)
+        yield SoftLinks(places[:, 0], places[:, 1], np.ones(len(links), np.float32))
+        place += 1
+    if total != text.total_lines:
+        raise LinkFormatError(
+            f"{path}: expected {text.total_lines} lines, as many as the training text "
+            f"has, got {total}"
+        )
+    if outside:
+        raise LinkFormatError(outside)
+    if blank:
+        log.warning("%s: %d of %d lines have no links", path, blank, total)
+
+
+def _outside(links: Sequence[tuple[int, int]], text: NumberedBitext, place: int) -> str:
+    """Return what is wrong with the links of a pair, or an empty string."""
+    src, tgt = len(text.src.numbers[place]), len(text.tgt.numbers[place])
+    for i, j in links:
+        if i >= src or j >= tgt:
+            return f"expected links within {src} and {tgt} words, got {i}-{j}"
+    return ""

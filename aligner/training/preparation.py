@@ -1,0 +1,243 @@
+"""What comes before the network's training: text, prior, subwords, the start."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aligner.errors import CorpusError
+from aligner.extraction.aligner import Aligner, WordPair
+from aligner.extraction.link_rule import LinkRule
+from aligner.extraction.reading import Reading
+from aligner.files import clear_leftovers
+from aligner.nmt.batching import Batches, encode
+from aligner.nmt.checkpoint import (
+    CONFIG,
+    META,
+    PRIOR,
+    WEIGHTS,
+    TranslationModel,
+    save_meta,
+    save_recipe,
+)
+from aligner.nmt.config import Config
+from aligner.nmt.transformer import Transformer
+from aligner.prior.prior import Prior
+from aligner.prior.soft_links import TextLinks
+from aligner.prior.storage import load_prior, save_prior
+from aligner.text.encoded import EncodedBitext
+from aligner.text.mapped import BLOCK, mapped_zeros, places_of_false, taken
+from aligner.text.numbered import NumberedBitext
+from aligner.text.subwords import Subwords
+from aligner.training.corpus import (
+    TrainingFiles,
+    TrainingText,
+    read_text,
+)
+from aligner.training.guide import Guide
+from aligner.training.guide_links import guide_links
+from aligner.training.initialisation import start_from_guide
+from aligner.training.loop import Renewal, Training
+from aligner.training.processes import Processes
+from aligner.training.progress import Listener, clock
+from aligner.training.self_training import find_links
+from aligner.training.state import STATE
+from aligner.training.task import Task
+
+log = logging.getLogger(__name__)
+# Where the first of several processes leaves the guide for the others.
+SHARED_LINKS = STATE.parent / "links.safetensors"
+VALID_PAIRS = 500  # that are kept as words, to choose and to measure by
+
+
+def prepare(
+    task: Task, device: str, processes: Processes, on_progress: Listener
+) -> tuple[TranslationModel, Training, list[WordPair]]:
+    """Return a model, its training, and validation pairs; what was words is let go."""
+    config, out = task.config, task.out
+    text = read_text(task.files, config, _existing(out))
+    if processes.is_first:
+        subwords, links, prior = _learn_from(text, task, processes, on_progress)
+        processes.wait()
+    else:
+        subwords, links, prior = _learnt_by_first(text, task, processes)
+    processes.wait()
+    if processes.is_first:
+        (out / SHARED_LINKS).unlink(missing_ok=True)
+    torch.manual_seed(config.training.seed)
+    network = Transformer(config.transformer, subwords.vocab_size).to(device)
+    if not processes.is_first:
+        processes.seed(config.training.seed)
+    model = TranslationModel(config, subwords, network, {}, prior)
+    training, valid = _prepare(model, text, links, out, processes)
+    if task.resume and (out / STATE).is_file():
+        training.resume()
+        log.info("resuming at step %d", training.state.updates)
+    elif task.resume:
+        log.info("no checkpoint yet: training starts from the beginning")
+    return model, training, valid
+
+
+def _learn_from(
+    text: TrainingText, task: Task, processes: Processes, on_progress: Listener
+) -> tuple[Subwords, TextLinks | None, Prior | None]:
+    """Return what comes before the network; write it to the model directory."""
+    files, config, out = task.files, task.config, task.out
+    links, prior = guide_links(
+        files,
+        text,
+        lowercase=config.subwords.lowercase,
+        folder=_existing(out),
+        on_progress=on_progress,
+    )
+    for place in (out, out / STATE.parent):
+        clear_leftovers(place)
+    (out / SHARED_LINKS).unlink(missing_ok=True)
+    if task.resume:
+        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
+    else:
+        subwords = _learn_subwords(text.train, config)
+        _start_directory(out, config, subwords, files)
+    if prior is not None:
+        save_prior(out / PRIOR, prior)
+        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
+    if links is not None and processes.of > 1:
+        links.save(out / SHARED_LINKS)
+    return subwords, links, prior
+
+
+def _learnt_by_first(
+    text: TrainingText, task: Task, processes: Processes
+) -> tuple[Subwords, TextLinks | None, Prior | None]:
+    """Return what the first process has learnt, as soon as it has; no prior."""
+    out = task.out
+    processes.wait()
+    subwords = Subwords.load(out, lowercase=task.config.subwords.lowercase)
+    links = None
+    if task.files.guide != "none":
+        links = TextLinks.load(out / SHARED_LINKS, len(text.train), out)
+    return subwords, links, None
+
+
+def _existing(out: Path) -> Path:
+    """Return the folder on whose disk the model will lie: itself, if it is there."""
+    return next(place for place in (out, *out.absolute().parents) if place.is_dir())
+
+
+def _prepare(
+    model: TranslationModel,
+    text: TrainingText,
+    links: TextLinks | None,
+    out: Path,
+    processes: Processes,
+) -> tuple[Training, list[WordPair]]:
+    """Prepare the training of a fresh network: its data, its guide, its start.
+
+    Returns it with validation pairs that fit into a batch.
+    """
+    config, subwords = model.config, model.subwords
+    train, fitting = _encode(text.train, subwords, config, out)
+    valid, fitting_valid = _encode(text.valid, subwords, config, out)
+    pairs, lines = text.train, text.lines
+    if len(fitting) < len(pairs):
+        pairs, lines = pairs.select(fitting, out), taken(lines, fitting, out)
+        links = links and links.select(fitting, out)
+    guide = renewal = None
+    if links is not None:
+        guide = Guide.of(pairs, links, subwords, out)
+        start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
+        if config.training.rounds > 1:
+            renewal = _renewal(model, guide, pairs, out)
+    training = Training(
+        model.network,
+        Batches(train, config.training.direction, config.training.batch_tokens),
+        Batches(valid, config.training.direction, config.training.batch_tokens),
+        config.training,
+        out,
+        guide,
+        renewal,
+        lines,
+        processes,
+    )
+    return training, [text.valid[i] for i in fitting_valid[:VALID_PAIRS]]
+
+
+def _renewal(
+    model: TranslationModel, guide: Guide, pairs: NumberedBitext, out: Path
+) -> Renewal:
+    """Return what finds, in the training text, the links that guide the next round."""
+    config = model.config.training
+    reading = Reading(config.guide_layer - 1, "full")
+    # Every training pair can be aligned: it fits into a batch.
+    aligner = Aligner(
+        model,
+        reading,
+        LinkRule(),
+        max_length=config.batch_tokens,
+        precision=config.precision,
+    )
+
+    def renew() -> tuple[Guide, float]:
+        started = time.monotonic()
+        log.info("next round: aligning %d pairs to be guided by", len(pairs))
+        links, agreed = find_links(aligner, pairs, out)
+        spent = clock(time.monotonic() - started)
+        log.info("aligned in %s; the directions agree by %.3f", spent, agreed)
+        return guide.with_links(links), agreed
+
+    return renew
+
+
+def _learn_subwords(train: NumberedBitext, config: Config) -> Subwords:
+    started = time.monotonic()
+    subwords = Subwords.from_counts(
+        train.src.counts(),
+        train.tgt.counts(),
+        vocab_size=config.subwords.vocab_size,
+        algorithm=config.subwords.algorithm,
+        joint=config.subwords.joint,
+        lowercase=config.subwords.lowercase,
+    )
+    seconds = time.monotonic() - started
+    log.info("subwords: %d learnt in %.0f s", subwords.vocab_size, seconds)
+    return subwords
+
+
+def _encode(
+    text: NumberedBitext, subwords: Subwords, config: Config, out: Path
+) -> tuple[EncodedBitext, NDArray[np.int64]]:
+    """Return the pairs that a batch can hold, encoded, and which ones they are."""
+    encoded = encode(text, subwords, out)
+    too_long = mapped_zeros(len(encoded), np.bool_, out)
+    for side in (encoded.src, encoded.tgt):
+        for first in range(0, len(side), BLOCK):
+            lengths = side.part(first, first + BLOCK).lengths()
+            too_long[first : first + BLOCK] |= lengths >= config.training.batch_tokens
+    fitting = places_of_false(too_long, out)
+    if len(fitting) < len(encoded):
+        log.info(
+            "left out: %d pairs with more subwords than batch_tokens = %d",
+            len(encoded) - len(fitting),
+            config.training.batch_tokens,
+        )
+        encoded = encoded.select(fitting, out)
+    if not len(fitting):
+        raise CorpusError("no sentence pair fits into a batch")
+    return encoded, fitting
+
+
+def _start_directory(
+    out: Path, config: Config, subwords: Subwords, files: TrainingFiles
+) -> None:
+    """Begin a model directory, without traces of a model that was there."""
+    subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
+    others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models)
+    guides = (out / STATE.parent).glob("guide-*.safetensors")
+    for stale in (out / STATE, *guides, *(out / name for name in others)):
+        stale.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    save_meta(out, {"files": files.to_meta()})
+    save_recipe(out, config, subwords)

@@ -1,0 +1,86 @@
+"""What a training is to do: from which text, by which recipe, into which directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aligner.errors import ConfigError
+from aligner.nmt.checkpoint import CONFIG, WEIGHTS
+from aligner.nmt.config import Config
+from aligner.training.corpus import TrainingFiles
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training that is to fill a model directory, or to go on with what is there.
+
+    Attributes:
+        files: the text and the guide.
+        config: the recipe.
+        out: the model directory.
+        resume: whether to go on.
+    """
+
+    files: TrainingFiles
+    config: Config
+    out: Path
+    resume: bool = False
+
+    @classmethod
+    def new(
+        cls, files: TrainingFiles, config: Config, out: Path, *, overwrite: bool = False
+    ) -> "Task":
+        """Return the training of a new model.
+
+        Raises:
+            ConfigError: a model is there already, or rounds have no guide.
+        """
+        if config.training.rounds > 1 and files.guide == "none":
+            raise ConfigError(
+                f"rounds = {config.training.rounds}: expected a guide, got none"
+            )
+        if out.exists() and not out.is_dir():
+            raise ConfigError(f"{out}: expected a directory to write to, got a file")
+        if not overwrite and any((out / name).exists() for name in (CONFIG, WEIGHTS)):
+            raise ConfigError(
+                f"{out}: a model is there already: expected to resume it, to overwrite "
+                "it, or another directory"
+            )
+        return cls(files, config, out)
+
+    @classmethod
+    def resumed(
+        cls,
+        out: Path,
+        files: TrainingFiles | None = None,
+        config: Config | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> "Task":
+        """Return the rest of a training that was begun before.
+
+        Args:
+            out: its model directory.
+            files: its text, if it is given again: as before, or piped again.
+            config: its recipe, if it is given again.
+            changes: of the recipe, if they are given again.
+
+        Raises:
+            ConfigError: what is given differs from before, or was piped.
+            ModelError: there is nothing to resume.
+        """
+        before, recipe = TrainingFiles.of_run(out)
+        if (config or recipe).with_training(**(changes or {})) != recipe:
+            raise ConfigError(
+                f"{out}: to resume, expected the same recipe, direction, seed and "
+                "rounds as before"
+            )
+        if files and files.to_meta() != before.to_meta():
+            raise ConfigError(
+                f"{out}: to resume, expected the same text and guide as before"
+            )
+        if files is None and before.is_gone:
+            raise ConfigError(
+                f"{out}: to resume, expected the text again, as it was piped before"
+            )
+        return cls(files or before, recipe, out, resume=True)

@@ -1,0 +1,65 @@
+"""How often subwords occur in a training text, counted by hand."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from small_models import random_model
+
+from aligner.analysis.nmt.training_words import (
+    TrainingText,
+    count_subwords,
+    count_words,
+    training_words,
+)
+from aligner.terms import OneWay
+
+SRC, TGT = "the house the\nsmall house\n", "near old\nold old\n"
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [
+        ("forward", {"the": 2, "house": 2, "small": 1}),
+        ("reverse", {"near": 1, "old": 3}),
+    ],
+)
+def test_the_side_that_is_read_is_counted(
+    tmp_path: Path, direction: OneWay, expected: dict[str, int], joint: bool
+) -> None:
+    (tmp_path / "src").write_text(SRC)
+    (tmp_path / "tgt").write_text(TGT)
+    model = random_model(joint=joint)
+    model.meta["files"] = {name: str(tmp_path / name) for name in ("src", "tgt")}
+    words = training_words(TrainingText.of(model), direction)
+    assert words == expected
+    side = "src" if direction == "forward" else "tgt"
+    counts: Counter[int] = Counter()
+    for word, count in expected.items():
+        counts.update(model.subwords.encode([word], side)[0].tolist() * count)
+    assert count_subwords(words, model.subwords, side) == counts
+
+
+def test_raw_text_is_cut_into_words_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "both").write_text("It's (here). ||| Ici.\n")
+    model = random_model()
+    model.meta["files"] = {"src": str(tmp_path / "both"), "tgt": None}
+    model.meta["files"]["tokenize"] = ["en", "fr"]
+    words = training_words(TrainingText.of(model), "forward")
+    assert words == {"It": 1, "'s": 1, "(": 1, "here": 1, ")": 1, ".": 1}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"src": "-", "tgt": None}, {"src": "/none", "tgt": "/none"}, "damaged", None],
+)
+def test_a_text_that_is_not_there_counts_nothing(files: object) -> None:
+    model = random_model()
+    model.meta["files"] = files
+    assert training_words(TrainingText.of(model), "forward") is None
+
+
+def test_words_are_counted() -> None:
+    assert count_words([["a", "b", "a"], [], ["b"]]) == {"a": 2, "b": 2}
+    assert count_words([]) == {}

@@ -1,0 +1,219 @@
+"""The example for Ray Data: every row once, even if workers die."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ENVIRONMENT, ROOT, Outcome, Run, Trained, outcome, start
+
+if find_spec("ray") is None or find_spec("pyarrow") is None:
+    pytest.skip("Ray is not installed: pip install '.[ray]'", allow_module_level=True)
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+EXAMPLE = ROOT / "examples" / "align_parquet.py"
+FILES, ROWS = 4, 5
+# The example, one of whose workers is killed when it has written a share but not yet
+# renamed it; then, in the same cluster, Ray calls the batch function itself.
+PROGRAM = """
+import json, os, signal, sys, types
+from contextlib import contextmanager
+from pathlib import Path
+import ray.data
+from aligner.extraction.table_rows import AlignBatch
+from aligner.files import replacing
+
+marker = {marker!r}
+
+@contextmanager
+def dying_once(path):
+    with replacing(path) as beside:
+        yield beside
+        try:
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+example = types.ModuleType("example")
+exec(Path({example!r}).read_text(), example.__dict__)
+example.replacing = dying_once
+example.main()
+
+model, text = sys.argv[1:3]
+rows = ray.data.read_parquet(text).map_batches(
+    AlignBatch,
+    fn_constructor_kwargs={{"model": model}},
+    compute=ray.data.ActorPoolStrategy(size=1),
+    num_cpus=1,
+    batch_size=5,
+).take_all()
+Path({rows!r}).write_text(json.dumps(rows))
+"""
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Where Ray's processes may write, and the text that they align."""
+
+    folder: Path
+    text: Path
+    scratch: str
+
+    def run(self, *arguments: str | Path, program: Path = EXAMPLE) -> Outcome:
+        """Run a program with Ray's files in a place of its own."""
+        # A home of its own too: Ray keeps a token there.
+        places = {"HOME": self.scratch, "RAY_TMPDIR": self.scratch}
+        environment = ENVIRONMENT | places | {"RAY_USAGE_STATS_ENABLED": "0"}
+        environment.pop("RAY_ADDRESS", None)
+        return outcome(start(arguments, [sys.executable, program], env=environment))
+
+
+def processes_with(scratch: str) -> list[str]:
+    """Return the processes whose environment names a directory; none without /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if scratch.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+        except OSError:
+            continue  # it has ended, or is not ours
+    return found
+
+
+@pytest.fixture(scope="module")
+def ray(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+    """Write the text as Parquet files; see that Ray leaves no process behind."""
+    folder = tmp_path_factory.mktemp("parquet")
+    text = folder / "text"
+    text.mkdir()
+    src, tgt = (
+        file.read_text().splitlines()[: FILES * ROWS]
+        for file in (trained.src, trained.tgt)
+    )
+    src[7] = ""
+    for number in range(FILES):
+        ids = list(range(number * ROWS, (number + 1) * ROWS))
+        table = pa.table(
+            {"id": ids, "src": [src[i] for i in ids], "tgt": [tgt[i] for i in ids]}
+        )
+        pq.write_table(table, text / f"{number}.parquet", row_group_size=2)
+    # Short: its sockets lie there, whose paths have at most 107 characters.
+    scratch = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    yield Ray(folder, text, scratch)
+    deadline = time.monotonic() + 30
+    while (left := processes_with(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    shutil.rmtree(scratch, ignore_errors=True)
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def links(ray: Ray, trained: Trained, run: Run) -> list[str]:
+    """Return what `aligner align` writes for the files one by one."""
+    lines = []
+    for file in sorted(ray.text.iterdir()):
+        table = pq.read_table(file)
+        text = "".join(f"{row['src']} ||| {row['tgt']}\n" for row in table.to_pylist())
+        result = run("align", trained.model, "--src", "-", stdin=text.encode())
+        assert result.code == 0, result.err
+        lines += result.out.split("\n")[:ROWS]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def survived(ray: Ray, trained: Trained) -> list[dict[str, Any]]:
+    """Align with two workers, one of which is killed; return what the program found."""
+    marker, file, out = (ray.folder / name for name in ("killed", "rows.json", "out"))
+    program = ray.folder / "program.py"
+    names = {"marker": str(marker), "rows": str(file), "example": str(EXAMPLE)}
+    program.write_text(PROGRAM.format(**names))
+    result = ray.run(trained.model, ray.text, out, "--workers", "2", program=program)
+    assert result.code == 0, result.err
+    assert marker.exists()
+    rows: list[dict[str, Any]] = json.loads(file.read_text())
+    return rows
+
+
+def check(out: Path, links: list[str]) -> None:
+    """Check for every row once, in order, with its links."""
+    assert not out.with_name("out.part").exists()
+    files = sorted(path.name for path in out.iterdir())
+    assert files == [*(f"{n:06}-{n}.parquet" for n in range(FILES)), "_run.json"]
+    table = pq.read_table(out)
+    assert table["id"].to_pylist() == list(range(FILES * ROWS))
+    assert table["links"].to_pylist() == links
+    problems = [""] * (FILES * ROWS)
+    problems[7] = "the source side is empty"
+    assert table["problem"].to_pylist() == problems
+    assert all(0 <= score <= 1 for score in table["score"].to_pylist())
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(
+    ray: Ray, survived: list[dict[str, Any]], links: list[str]
+) -> None:
+    check(ray.folder / "out", links)
+
+
+def test_ray_calls_the_batch_function(
+    survived: list[dict[str, Any]], links: list[str]
+) -> None:
+    rows = sorted(survived, key=lambda row: row["id"])
+    assert [row["links"] for row in rows] == links
+
+
+def test_the_same_command_goes_on(
+    ray: Ray, trained: Trained, survived: list[dict[str, Any]], links: list[str]
+) -> None:
+    out, part = ray.folder / "out", ray.folder / "out.part"
+    out.rename(part)
+    for name in ("000001-1.parquet", "000003-3.parquet"):
+        (part / name).unlink()
+    (part / ".000001-1.parquet.0123abcd.part").write_text("what a killed worker left")
+    before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
+    command = [trained.model, ray.text, out]
+    other = ray.run(*command, "--src", "tgt", "--tgt", "src")
+    other.assert_clean_failure("out.part: expected what this command began")
+    result = ray.run(*command, "--workers", "2")
+    assert result.code == 0, result.err
+    assert result.err.splitlines()[-1].endswith(f"out: {len(links)} rows")
+    check(out, links)
+    assert before.items() <= {p.name: p.stat().st_ino for p in out.iterdir()}.items()
+    ray.run(*command).assert_clean_failure(
+        "out: expected a new directory, got one that is there already"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"src": ["a"]}, "x.parquet: expected a column 'tgt', got src"),
+        ({"src": ["a"], "tgt": [1]}, "x.parquet: expected columns of strings"),
+        (None, "x.parquet: "),
+    ],
+)
+def test_mistakes(
+    ray: Ray,
+    trained: Trained,
+    tmp_path: Path,
+    columns: dict[str, list[Any]] | None,
+    message: str,
+) -> None:
+    file = tmp_path / "x.parquet"
+    if columns is None:
+        file.write_text("no table")
+    else:
+        pq.write_table(pa.table(columns), file)
+    result = ray.run(trained.model, tmp_path, tmp_path / "out")
+    result.assert_clean_failure(message)
+    assert os.listdir(tmp_path) == ["x.parquet"]

@@ -1,0 +1,82 @@
+"""A prior comes back from its file as it was, but for what hardly ever counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from aligner.errors import CorpusError, ModelError
+from aligner.prior.prior import Prior, estimate
+from aligner.prior.storage import load_prior, save_prior
+from aligner.sample.grammar import sample_corpus
+from aligner.text.numbered import NumberedBitext
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    return estimate(
+        NumberedBitext.of((pair.src, pair.tgt) for pair in sample_corpus(300))
+    )[0]
+
+
+def test_a_prior_aligns_the_same_after_a_round_trip(
+    prior: Prior, tmp_path: Path
+) -> None:
+    save_prior(tmp_path / "prior", prior)
+    loaded = load_prior(tmp_path / "prior")
+    for after, before in ((loaded.words, prior.words), (loaded.stems, prior.stems)):
+        assert after.pairs.src_words == before.pairs.src_words
+        assert after.pairs.tgt_words == before.pairs.tgt_words
+        assert len(after.pairs.keys) < len(before.pairs.keys)  # of the likely
+    new = [(pair.src, pair.tgt) for pair in sample_corpus(20, seed=2)]
+    for found, again in zip(
+        prior.word_scores(new), loaded.word_scores(new), strict=True
+    ):
+        for one, other in zip(found, again, strict=True):
+            np.testing.assert_allclose(one, other, atol=0.02)
+
+
+def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
+    pairs = [(["the", "king"], ["der", "König", "."]), (["Zzz"], ["Zzz", "Yyy"])]
+    for (src, tgt), (forward, reverse) in zip(
+        pairs, prior.word_scores(pairs), strict=True
+    ):
+        assert forward.shape == (len(tgt), len(src) + 1)
+        assert reverse.shape == (len(src), len(tgt) + 1)
+        np.testing.assert_allclose(forward.sum(axis=1), 1, atol=1e-4)
+        np.testing.assert_allclose(reverse.sum(axis=1), 1, atol=1e-4)
+
+
+def test_words_of_any_characters_come_back(tmp_path: Path) -> None:
+    words = ["\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
+    save_prior(tmp_path / "prior", estimate(NumberedBitext.of([(words, words)]))[0])
+    assert list(load_prior(tmp_path / "prior").words.pairs.src_words) == words
+
+
+def test_words_with_line_feeds_are_refused(tmp_path: Path) -> None:
+    prior, _ = estimate(NumberedBitext.of([(["a", "b\nc"], ["x"])]))
+    with pytest.raises(CorpusError, match=r"without line feeds, got 'b\\nc'"):
+        save_prior(tmp_path / "prior", prior)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_number_is_named(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior"
+    save_prior(path, prior)
+    arrays = load_file(path)
+    arrays["stems.links"][5] = np.nan
+    save_file(arrays, path)
+    with pytest.raises(ModelError, match=f"{path}: stems.links: expected finite"):
+        load_prior(path)
+
+
+def test_a_damaged_or_foreign_file_is_named(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior"
+    save_prior(path, prior)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match=f"{path}: not a whole safetensors file"):
+        load_prior(path)
+    save_file({"weights": np.zeros(3)}, path)
+    with pytest.raises(ModelError, match=f"{path}: expected a prior"):
+        load_prior(path)

@@ -1,0 +1,106 @@
+"""What `import aligner` offers: no more and no less, and at no cost."""
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import aligner
+
+
+def run(code: str, folder: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_public_names() -> None:
+    assert aligner.__all__ == sorted(aligner.__all__)
+    assert aligner.__all__ == [
+        "AlignBatch",
+        "AlignedPair",
+        "Aligner",
+        "AlignerError",
+        "Alignment",
+        "AlignmentScore",
+        "Comparison",
+        "Config",
+        "ConfigError",
+        "CorpusError",
+        "GoldAlignment",
+        "LinkFormatError",
+        "LinkRule",
+        "ModelError",
+        "Prior",
+        "PriorPass",
+        "Reading",
+        "Report",
+        "ScoreIntervals",
+        "TrainingError",
+        "TrainingStopped",
+        "bootstrap_intervals",
+        "compare",
+        "estimate_prior",
+        "format_gold",
+        "format_pharaoh",
+        "parse_pharaoh",
+        "read_config",
+        "read_gold",
+        "read_pharaoh",
+        "score",
+        "symmetrize",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("name", aligner.__all__)
+def test_every_name_is_there_and_documented(name: str) -> None:
+    value = getattr(aligner, name)
+    assert value is getattr(aligner, name)
+    assert value.__doc__
+    assert name in dir(aligner)
+
+
+def test_type_checkers_see_every_name() -> None:
+    tree = ast.parse(Path(aligner.__file__).read_text(encoding="utf-8"))
+    imported = [
+        (node.module, alias.asname)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    ]
+    assert {name: module for module, name in imported} == aligner._MODULES
+    assert sorted(aligner._MODULES) == aligner.__all__
+
+
+def test_other_names_are_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'aligner' has no attribute 'x'"):
+        aligner.x  # noqa: B018
+
+
+def test_nothing_heavy_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
+    light = "read_gold, read_pharaoh, score, symmetrize, AlignerError, GoldAlignment"
+    code = f"import sys; from aligner import {light}; print('torch' in sys.modules)"
+    assert run(code, tmp_path) == "False\n"
+
+
+def test_the_example_of_the_docstring_works(tmp_path: Path) -> None:
+    doc = aligner.__doc__ or ""
+    indented = [
+        line for line in doc.splitlines() if line.startswith("    ") or not line
+    ]
+    example = textwrap.dedent("\n".join(indented)).strip()
+    assert len(example.splitlines()) <= 12
+    links, _, scores = run(example, tmp_path).strip().rpartition("] ")
+    assert links == "[(0, 0), (1, 1)"
+    assert scores.endswith(" 0.0")

@@ -1,0 +1,871 @@
+"""The training loop: limits, schedule, and the same weights however interrupted."""
+
+import dataclasses
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_models import random_bitext, random_guide, sizes
+from torch import Tensor
+
+from aligner.errors import ModelError, TrainingError
+from aligner.nmt.batching import Batches
+from aligner.nmt.checkpoint import WEIGHTS
+from aligner.nmt.config import TrainingConfig, learning_rate
+from aligner.nmt.transformer import Transformer
+from aligner.text.encoded import EncodedBitext
+from aligner.training import loop as training_module
+from aligner.training import meter as meter_module
+from aligner.training import processes as processes_module
+from aligner.training.guide import Guide
+from aligner.training.loop import Renewal, Training
+from aligner.training.loss import guided_loss, translation_loss, validation_loss
+from aligner.training.processes import Processes
+from aligner.training.progress import Report
+from aligner.training.state import STATE, TrainingState
+
+TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens
+VALID = random_bitext(8, seed=2)
+
+
+def config(**changes: Any) -> TrainingConfig:
+    small = {
+        "batch_tokens": 40,
+        "warmup_updates": 4,
+        "max_updates": 13,
+        "validate_every": 3,
+        "patience": 1000,
+        "precision": "float32",
+    }
+    return TrainingConfig.model_validate(small | changes)
+
+
+def training_in(
+    directory: Path,
+    settings: TrainingConfig,
+    *,
+    seed: int = 1,
+    dropout: float = 0.3,
+    bitext: EncodedBitext = TRAIN,
+    guide: Guide | None = None,
+    renewal: Renewal | None = None,
+) -> Training:
+    torch.manual_seed(seed)
+    network = Transformer(sizes(dropout=dropout, decoder_layers=1), 20)
+    budget = settings.batch_tokens
+    return Training(
+        network,
+        Batches(bitext, settings.direction, budget),
+        Batches(VALID, settings.direction, budget),
+        settings,
+        directory,
+        guide,
+        renewal,
+    )
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in training.network.named_parameters()}
+
+
+def assert_same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def quiet(report: Report) -> None:
+    """Listen to nothing."""
+
+
+def killer(updates: int) -> Callable[[Report], None]:
+    """Return a listener that ends the process, as it were, at an update."""
+
+    def listen(report: Report) -> None:
+        if report.kind == "train" and report.updates == updates:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+@pytest.fixture
+def report_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)
+
+
+# Interruption and resumption
+
+
+@pytest.mark.usefixtures("report_every_update")
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("killed_at", [4, 8, 11])
+def test_resuming_ends_in_the_same_weights(
+    tmp_path: Path, accumulate: int, killed_at: int
+) -> None:
+    settings = config(accumulate=accumulate)
+    whole = training_in(tmp_path / "whole", settings)
+    state = whole.run(quiet)
+    # The pass over the data is cut in the middle, and one pass ends on the way.
+    per_pass = len(list(whole.train.epoch(1, 0)))
+    assert per_pass % accumulate or accumulate == 1
+    assert per_pass > 3 * accumulate
+
+    cut = training_in(tmp_path / "cut", settings)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(killer(killed_at))
+    resumed = training_in(tmp_path / "cut", settings, seed=99)
+    resumed.resume()
+    assert resumed.state.updates == killed_at // 3 * 3
+    assert not resumed.state.is_finished()
+    end = resumed.run(quiet)
+
+    assert_same_weights(weights(resumed), weights(whole))
+    best = [load_file(tmp_path / name / WEIGHTS) for name in ("whole", "cut")]
+    assert_same_weights(*best)
+    unlike = {"seconds": 0.0}
+    assert dataclasses.replace(end, **unlike) == dataclasses.replace(state, **unlike)
+
+
+@pytest.mark.usefixtures("report_every_update")
+def test_resuming_after_any_update_of_two_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint after every update; killed at each in turn, till the end."""
+    monkeypatch.setattr(meter_module, "SAVE_SECONDS", 0.0)
+    settings = config(
+        accumulate=3,
+        max_epochs=2,
+        max_updates=1000,
+        batch_tokens=90,
+        direction="forward",
+    )
+    whole = training_in(tmp_path / "whole", settings)
+    state = whole.run(quiet)
+    assert state.finished == "2 passes over the text"
+    batches = len(list(whole.train.epoch(1, 0)))
+    assert state.updates == 2 * math.ceil(batches / 3)
+    cut = training_in(tmp_path / "cut", settings)
+    for update in range(2, state.updates + 1):
+        with pytest.raises(KeyboardInterrupt):
+            cut.run(killer(update))
+        cut = training_in(tmp_path / "cut", settings, seed=update)
+        cut.resume()
+        assert cut.state.updates == update - 1
+    cut.run(quiet)
+    assert_same_weights(weights(cut), weights(whole))
+
+
+def test_out_of_time_then_resumed_goes_on(tmp_path: Path) -> None:
+    settings = config()
+    whole = training_in(tmp_path / "whole", settings)
+    whole.run(quiet)
+    cut = training_in(tmp_path / "cut", settings)
+    state = cut.run(quiet, max_seconds=1e-9)
+    assert (state.updates, state.finished) == (1, "out of time")
+    assert (tmp_path / "cut" / WEIGHTS).is_file()
+    for update in range(2, 5):
+        cut = training_in(tmp_path / "cut", settings, seed=99)
+        cut.resume()
+        assert not cut.state.is_finished()
+        assert cut.run(quiet, max_seconds=1e-9).updates == update
+    cut.state.finished = ""
+    cut.run(quiet)
+    assert cut.state.finished == "13 updates"
+    assert_same_weights(weights(cut), weights(whole))
+
+
+def test_a_finished_training_stays_finished(tmp_path: Path) -> None:
+    training_in(tmp_path, config()).run(quiet)
+    again = training_in(tmp_path, config(), seed=99)
+    again.resume()
+    before = weights(again)
+    assert again.run(quiet).finished == "13 updates"
+    assert_same_weights(before, weights(again))
+
+
+def test_time_adds_up_over_runs(tmp_path: Path) -> None:
+    first = training_in(tmp_path, config()).run(quiet, max_seconds=1e-9).seconds
+    resumed = training_in(tmp_path, config())
+    resumed.resume()
+    assert resumed.run(quiet).seconds > first > 0
+
+
+def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no checkpoint to resume from"):
+        training_in(tmp_path, config()).resume()
+
+
+def test_another_text_is_refused(tmp_path: Path) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    other = training_in(tmp_path, config(), bitext=random_bitext(40, seed=3))
+    with pytest.raises(ModelError, match=r"state\.pt: the training text differs"):
+        other.resume()
+
+
+def test_a_checkpoint_that_counted_batches_is_refused(tmp_path: Path) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["state"]["batch"] = 1
+    torch.save(content, tmp_path / STATE)
+    with pytest.raises(ModelError, match="an earlier version, which counted batches"):
+        training_in(tmp_path, config()).resume()
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    return {
+        "empty": b"",
+        "short": content[:20],
+        "half": content[: len(content) // 2],
+        "last byte gone": content[:-1],
+        "text": b"not a checkpoint\n",
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["empty", "short", "half", "last byte gone", "text"])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, how: str) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    path = tmp_path / STATE
+    path.write_bytes(damaged(path.read_bytes(), how))
+    refused(tmp_path)
+
+
+def refused(directory: Path, **options: Any) -> None:
+    with pytest.raises(ModelError) as caught:
+        training_in(directory, config(), **options).resume()
+    message = str(caught.value)
+    assert message.startswith(f"{directory / STATE}: damaged checkpoint: ")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "missing", ["state", "digest", "network", "optimizer", "random"]
+)
+def test_a_checkpoint_that_lacks_something_is_refused(
+    tmp_path: Path, missing: str
+) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    del content[missing]
+    torch.save(content, tmp_path / STATE)
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"state": {"updates": 1, "new": 2}}, None])
+def test_a_foreign_checkpoint_is_refused(tmp_path: Path, content: object) -> None:
+    (tmp_path / STATE).parent.mkdir()
+    torch.save(content, tmp_path / STATE)
+    refused(tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["network"]["embedding.weight"] = torch.zeros(21, 16)
+    torch.save(content, tmp_path / STATE)
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))]
+)
+def test_a_checkpoint_runs_no_code(tmp_path: Path, save: Callable[..., None]) -> None:
+    (tmp_path / STATE).parent.mkdir()
+    save({"state": Trap(tmp_path / "sprung")}, tmp_path / STATE)
+    refused(tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_checkpoints_are_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config(max_updates=1))
+    training.run(quiet)
+    before = (tmp_path / STATE).read_bytes()
+
+    def disk_full(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        training.save()
+    assert (tmp_path / STATE).read_bytes() == before
+    assert [path.name for path in (tmp_path / STATE).parent.iterdir()] == ["state.pt"]
+
+
+# Limits
+
+
+@pytest.mark.parametrize("updates", [1, 5])
+def test_it_ends_after_max_updates(tmp_path: Path, updates: int) -> None:
+    state = training_in(tmp_path, config(max_updates=updates)).run(quiet)
+    assert (state.updates, state.finished) == (updates, f"{updates} updates")
+    assert (tmp_path / WEIGHTS).is_file()
+
+
+@pytest.mark.parametrize(("epochs", "accumulate"), [(1, 1), (2, 1), (2, 4)])
+def test_it_ends_after_max_epochs(tmp_path: Path, epochs: int, accumulate: int) -> None:
+    settings = config(max_epochs=epochs, max_updates=1000, accumulate=accumulate)
+    training = training_in(tmp_path, settings)
+    state = training.run(quiet)
+    passes = [len(list(training.train.epoch(1, epoch))) for epoch in range(epochs)]
+    # An update never reaches over the end of a pass.
+    assert state.updates == sum(math.ceil(n / accumulate) for n in passes)
+    assert (state.epoch, state.examples) == (epochs, 0)
+
+
+def test_every_pass_feeds_every_example_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config(max_epochs=2, max_updates=1000))
+    fed: list[int] = []
+    losses = training._losses
+
+    def watched(prepared: Any) -> tuple[Tensor, Tensor]:
+        fed.extend(prepared.examples.tolist())
+        return losses(prepared)
+
+    monkeypatch.setattr(training, "_losses", watched)
+    training.run(quiet)
+    assert sorted(fed[:80]) == sorted(fed[80:]) == list(range(80))
+    assert fed[:80] != fed[80:]
+
+
+def scripted(
+    training: Training, losses: list[float], patch: pytest.MonkeyPatch
+) -> None:
+    """Let the validations find these losses."""
+    script = iter(losses)
+    patch.setattr(training_module, "validation_loss", lambda *_: next(script))
+
+
+def test_it_ends_when_the_loss_stops_falling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Best at the third validation, then two that are no better; a tie is none."""
+    training = training_in(tmp_path, config(patience=2, max_updates=1000))
+    scripted(training, [5.0, 6.0, 4.0, 4.0, 4.5], monkeypatch)
+    at_validation: list[dict[str, Tensor]] = []
+    state = training.run(lambda _: at_validation.append(weights(training)))
+    assert state.finished == "no better for 2 validations"
+    assert (state.updates, state.best_update, state.best_loss) == (15, 9, 4.0)
+    assert_same_weights(load_file(tmp_path / WEIGHTS), at_validation[2])
+
+
+def test_a_better_loss_renews_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config(patience=2, max_updates=1000))
+    scripted(training, [5.0, 6.0, 4.0, 4.1, 3.9, 5.0, 5.0], monkeypatch)
+    assert training.run(quiet).updates == 21
+
+
+def test_a_loss_that_is_no_number_is_no_improvement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config(patience=2, max_updates=1000))
+    scripted(training, [5.0, math.nan, math.nan], monkeypatch)
+    state = training.run(quiet)
+    assert (state.best_loss, state.updates) == (5.0, 9)
+
+
+# One update
+
+
+def test_the_learning_rate_by_hand() -> None:
+    """Linear to 1e-3 at update 4, then 1e-3 · sqrt(4 / update)."""
+    settings = config(learning_rate=1e-3, warmup_updates=4)
+    rates = [learning_rate(update, settings) for update in (1, 2, 4, 16, 400)]
+    assert rates == pytest.approx([2.5e-4, 5e-4, 1e-3, 5e-4, 1e-4])
+
+
+def test_the_optimizer_follows_the_schedule(tmp_path: Path) -> None:
+    training = training_in(tmp_path, config(max_updates=6))
+    rates = []
+    training.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    training.run(quiet)
+    assert rates == [learning_rate(u, training.config) for u in range(1, 7)]
+
+
+def first_gradients(
+    directory: Path, settings: TrainingConfig, guide: Guide | None = None
+) -> dict[str, Tensor]:
+    """Return the gradients with which the first update steps."""
+    training = training_in(directory, settings, dropout=0.0, guide=guide)
+    found: dict[str, Tensor] = {}
+
+    def keep(*_: object) -> None:
+        for name, parameter in training.network.named_parameters():
+            assert parameter.grad is not None
+            found.setdefault(name, parameter.grad.clone())
+
+    training.optimizer.register_step_pre_hook(keep)
+    training.run(quiet)
+    return found
+
+
+def test_accumulated_batches_equal_one_big_batch(tmp_path: Path) -> None:
+    """Batches of unlike size weigh by their subwords: the mean is over subwords."""
+    options = {"max_updates": 1, "clip_norm": 0}
+    whole = first_gradients(tmp_path / "1", config(batch_tokens=10**6, **options))
+    parts = first_gradients(tmp_path / "2", config(accumulate=1000, **options))
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], rtol=1e-4, atol=1e-6)
+
+    training = training_in(tmp_path / "3", config(), dropout=0.0)
+    everything = training.train.load(np.arange(80))
+    loss = translation_loss(
+        training.network, everything, training.config.label_smoothing
+    )
+    (loss / int(everything.predicted.ne(0).sum())).backward()
+    for name, parameter in training.network.named_parameters():
+        torch.testing.assert_close(whole[name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.5])
+def test_gradients_are_clipped_to_their_norm(tmp_path: Path, limit: float) -> None:
+    def total(clip_norm: float) -> float:
+        settings = config(max_updates=1, clip_norm=clip_norm)
+        gradients = first_gradients(tmp_path, settings)
+        return float(torch.stack([g.norm() for g in gradients.values()]).norm())
+
+    assert total(0) > limit
+    assert total(limit) == pytest.approx(limit, rel=1e-3)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    settings = config(max_updates=60, validate_every=60, learning_rate=1e-2)
+    training = training_in(tmp_path, settings, dropout=0.0)
+
+    def loss() -> float:
+        return validation_loss(
+            training.network, training.train, "float32", torch.device("cpu")
+        )
+
+    before = loss()
+    training.run(quiet)
+    assert loss() < 0.8 * before
+
+
+# With a guide
+
+GUIDE = random_guide(TRAIN)
+
+
+@pytest.mark.usefixtures("report_every_update")
+@pytest.mark.parametrize("killed_at", [4, 11])
+def test_resuming_with_a_guide_ends_in_the_same_weights(
+    tmp_path: Path, killed_at: int
+) -> None:
+    settings = config(accumulate=2)
+    whole = training_in(tmp_path / "whole", settings, guide=GUIDE)
+    whole.run(quiet)
+    cut = training_in(tmp_path / "cut", settings, guide=GUIDE)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(killer(killed_at))
+    resumed = training_in(tmp_path / "cut", settings, seed=99, guide=GUIDE)
+    resumed.resume()
+    resumed.run(quiet)
+    assert_same_weights(weights(resumed), weights(whole))
+    unguided = training_in(tmp_path / "unguided", settings)
+    unguided.run(quiet)
+    name = "decoder.0.cross_attention.query.weight"
+    assert not torch.equal(weights(whole)[name], weights(unguided)[name])
+
+
+@pytest.mark.parametrize("direction", ["both", "forward"])
+def test_a_guided_update_adds_both_losses(tmp_path: Path, direction: str) -> None:
+    """The gradient of (translation + weight · guided) / subwords, over all batches."""
+    options = {"clip_norm": 0, "guide_weight": 0.5, "direction": direction}
+    settings = config(max_updates=1, accumulate=1000, **options)
+    found = first_gradients(tmp_path, settings, GUIDE)
+    training = training_in(tmp_path, settings, dropout=0.0)
+    examples = np.arange(len(training.train))
+    batch = training.train.load(examples)
+    loss, missed = guided_loss(
+        training.network, batch, GUIDE.attention(examples), 0, settings.label_smoothing
+    )
+    ((loss + 0.5 * missed) / int(batch.predicted.ne(0).sum())).backward()
+    for name, parameter in training.network.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_training_follows_the_guide(tmp_path: Path) -> None:
+    settings = config(max_updates=60, validate_every=60, learning_rate=1e-2)
+    training = training_in(tmp_path, settings, dropout=0.0, guide=GUIDE)
+    examples = np.arange(80)
+
+    @torch.no_grad()
+    def missed() -> float:
+        batch, rows = training.train.load(examples), GUIDE.attention(examples)
+        return float(guided_loss(training.network, batch, rows, 0, 0.0)[1])
+
+    before = missed()
+    training.run(quiet)
+    assert missed() < 0.9 * before
+
+
+# Reports
+
+
+@pytest.mark.usefixtures("report_every_update")
+def test_reports_say_where_it_stands(tmp_path: Path) -> None:
+    reports: list[Report] = []
+    training = training_in(tmp_path, config(max_updates=7))
+    training.run(reports.append, max_seconds=1000)
+    kinds = [(report.kind, report.updates) for report in reports]
+    assert [u for kind, u in kinds if kind == "train"] == list(range(1, 8))
+    assert [u for kind, u in kinds if kind == "valid"] == [3, 6, 7]
+    for report in reports:
+        assert report.perplexity == pytest.approx(math.exp(report.loss))
+        assert report.learning_rate == learning_rate(report.updates, training.config)
+        assert 0 < report.share <= 1
+        assert report.tokens_per_second >= 0
+        assert math.isfinite(report.seconds_left)
+        assert report.seconds_left >= 0
+    assert reports[-1].share == 1
+    assert reports[-1].seconds_left == 0
+
+
+def test_the_reported_loss_is_per_subword(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the rate at almost nothing, the mean over a pass is the loss itself."""
+    settings = config(
+        learning_rate=1e-12, max_epochs=1, max_updates=1000, label_smoothing=0
+    )
+    training = training_in(tmp_path, settings, dropout=0.0)
+    losses, subwords = [], []
+    count = meter_module.Meter.count
+
+    def watched(meter: Any, loss: Tensor, number: int) -> None:
+        losses.append(float(loss))
+        subwords.append(number)
+        count(meter, loss, number)
+
+    monkeypatch.setattr(meter_module.Meter, "count", watched)
+    training.run(quiet)
+    expected = validation_loss(
+        training.network, training.train, "float32", torch.device("cpu")
+    )
+    assert sum(losses) / sum(subwords) == pytest.approx(expected, rel=1e-4)
+    assert sum(subwords) == training.train.written(np.arange(80)).sum()
+
+
+def test_a_fresh_state_is_unfinished() -> None:
+    assert not TrainingState().is_finished()
+    assert TrainingState(finished="13 updates").is_finished()
+
+
+# Rounds
+
+
+class Renewals:
+    """Hands out a new guide each time, and says what it was told about agreement."""
+
+    def __init__(self, agreements: list[float]) -> None:
+        self.agreements = agreements
+        self.calls = 0
+
+    def __call__(self) -> tuple[Guide, float]:
+        self.calls += 1
+        links = random_guide(TRAIN, seed=100 + self.calls).links
+        return GUIDE.with_links(links), self.agreements[self.calls - 1]
+
+
+def guides_used(training: Training, patch: pytest.MonkeyPatch) -> list[Any]:
+    """Note, for every batch that is learnt from, the links that guide it."""
+    used: list[Any] = []
+    original, losses = Guide.attention, training._losses
+
+    def attention(guide: Guide, examples: np.ndarray) -> Tensor:
+        rows = original(guide, examples)
+        rows.links = guide.links  # type: ignore[attr-defined]
+        return rows
+
+    def watched(prepared: Any) -> tuple[Tensor, Tensor]:
+        used.append(prepared.guide.links)
+        return losses(prepared)
+
+    patch.setattr(Guide, "attention", attention)
+    patch.setattr(training, "_losses", watched)
+    return used
+
+
+def test_rounds_are_of_equal_length_and_each_has_a_guide_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(rounds=3, max_updates=12)
+    renewals = Renewals([0.5, 0.6])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert (renewals.calls, state.round, state.agreement) == (2, 3, 0.6)
+    assert all(links is GUIDE.links for links in used[:4])
+    assert all(links is used[4] for links in used[4:8])
+    assert all(links is used[8] for links in used[8:])
+    assert len({id(links) for links in used}) == 3
+    assert len(used) == 12
+
+
+@pytest.mark.parametrize("second", [0.4, 0.5])
+def test_a_guide_that_would_not_help_is_not_taken(
+    tmp_path: Path, second: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the directions agree no better, the guide before stays to the end."""
+    settings = config(rounds=4, max_updates=12)
+    renewals = Renewals([0.5, second])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert (renewals.calls, state.guide, state.agreement) == (2, 2, 0.5)
+    assert len({id(links) for links in used}) == 2
+    assert (state.updates, state.finished) == (12, "12 updates")
+
+
+def test_without_rounds_nothing_is_renewed(tmp_path: Path) -> None:
+    renewals = Renewals([])
+    training_in(tmp_path, config(), guide=GUIDE, renewal=renewals).run(quiet)
+    assert renewals.calls == 0
+    assert not list(tmp_path.rglob("guide*"))
+
+
+def test_time_in_which_nothing_is_trained_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a clock that moves a second an update, and an hour a renewal."""
+    clock = [0.0]
+    monkeypatch.setattr(processes_module.time, "monotonic", lambda: clock[0])
+    renewals = Renewals([0.5])
+
+    def slow() -> tuple[Guide, float]:
+        clock[0] += 3600
+        return renewals()
+
+    settings = config(rounds=2, max_updates=1000, max_epochs=1000)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=slow)
+    used = guides_used(training, monkeypatch)
+    update = training._update
+
+    def one_second(group: Any) -> tuple[Tensor, int]:
+        clock[0] += 1
+        return update(group)
+
+    monkeypatch.setattr(training, "_update", one_second)
+    state = training.run(quiet, max_seconds=10)
+    assert (state.updates, state.seconds, state.finished) == (10, 10.0, "out of time")
+    assert [links is GUIDE.links for links in used] == [True] * 5 + [False] * 5
+
+
+def test_when_the_loss_stops_falling_the_next_round_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two validations that are no better end the first round, two more the last."""
+    settings = config(rounds=2, patience=2, max_updates=1000, max_epochs=1000)
+    renewals = Renewals([0.5])
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    scripted(training, [5.0, 6.0, 6.0, 4.0, 4.5, 4.5], monkeypatch)
+    used = guides_used(training, monkeypatch)
+    state = training.run(quiet)
+    assert state.finished == "no better for 2 validations"
+    assert (state.updates, state.best_update, state.guide) == (18, 12, 2)
+    assert [links is GUIDE.links for links in used] == [True] * 9 + [False] * 9
+
+
+@pytest.mark.usefixtures("report_every_update")
+@pytest.mark.parametrize("agreements", [[0.5, 0.6], [0.5, 0.4]], ids=["taken", "not"])
+@pytest.mark.parametrize("killed_at", [4, 5, 7, 9, 11])
+def test_resuming_goes_on_with_the_guide_of_its_round(
+    tmp_path: Path, killed_at: int, agreements: list[float]
+) -> None:
+    settings = config(rounds=3, max_updates=12)
+    whole = training_in(
+        tmp_path / "whole", settings, guide=GUIDE, renewal=Renewals(agreements)
+    )
+    state = whole.run(quiet)
+    renewals = Renewals(agreements)
+
+    def cut(seed: int) -> Training:
+        return training_in(
+            tmp_path / "cut", settings, seed=seed, guide=GUIDE, renewal=renewals
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        cut(1).run(killer(killed_at))
+    resumed = cut(99)
+    resumed.resume()
+    # A round that is begun again finds what it found before.
+    renewals.calls = 0 if resumed.state.round == 1 else 1
+    end = resumed.run(quiet)
+    assert (end.round, end.guide) == (state.round, state.guide)
+    assert_same_weights(weights(resumed), weights(whole))
+
+
+def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -> None:
+    """Killed between writing the guide and the state, the round before goes on."""
+    settings = config(rounds=2, max_updates=12)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
+    saved = training.save
+
+    def save() -> None:
+        if training.state.round == 2:
+            raise KeyboardInterrupt
+        saved()
+
+    training.save = save  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        training.run(quiet)
+    resumed = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
+    resumed.resume()
+    assert resumed.state.round == resumed.state.guide == 1
+    assert resumed.guide is GUIDE
+
+
+def test_the_other_processes_dropout_goes_on_as_after_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    """Only the first one's random state is kept: the others begin anew there."""
+    training_in(tmp_path, config(max_updates=3)).run(quiet)
+    draws = []
+    for act in (Training.save, Training.resume):
+        training = training_in(tmp_path, config())
+        training.processes = Processes(1, 2)
+        training.state.updates = 3
+        act(training)
+        draws.append(torch.rand(3))
+    assert torch.equal(*draws)
+
+
+# A loss that is no number
+
+
+def change_losses(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[int, Tensor, Any], Tensor]
+) -> None:
+    """Let `change` make another loss of each, given the update and the examples."""
+    losses = training_module.Training._losses
+
+    def changed(self: Training, prepared: Any) -> tuple[Tensor, Tensor]:
+        loss, missed = losses(self, prepared)
+        return change(self.state.updates, loss, prepared.examples), missed
+
+    monkeypatch.setattr(training_module.Training, "_losses", changed)
+
+
+def assert_last_checkpoint(directory: Path, update: int) -> None:
+    """Check that a training can go on from an update, and that its weights are good."""
+    resumed = training_in(directory, config())
+    resumed.resume()
+    assert resumed.state.updates == update
+    assert all(w.isfinite().all() for w in weights(resumed).values())
+
+
+def test_a_loss_that_is_no_number_ends_it_and_names_step_and_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config())
+    training.lines = [3 * i for i in range(len(TRAIN))]
+    spoilt: list[int] = []
+
+    def spoil(update: int, loss: Tensor, examples: Any) -> Tensor:
+        if update < 8:
+            return loss
+        spoilt.extend(int(i) % len(TRAIN) for i in examples)
+        return loss * math.nan
+
+    change_losses(monkeypatch, spoil)
+    with pytest.raises(TrainingError, match="step 8: expected a finite loss") as found:
+        training.run(quiet)
+    lines = ", ".join(str(3 * i + 1) for i in sorted(set(spoilt)))
+    assert f"got nan at lines {lines} of the training text" in str(found.value)
+    assert_last_checkpoint(tmp_path, 6)
+
+
+def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: the loss is looked at for reports, and before anything is saved."""
+    training = training_in(tmp_path, config())
+    count = meter_module.Meter.count
+
+    def unwatched(meter: Any, loss: Tensor, subwords: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(meter_module.Meter, "check", lambda _: None)
+            count(meter, loss, subwords)
+
+    change_losses(
+        monkeypatch,
+        lambda update, loss, _: loss * math.inf if update == 4 else loss,
+    )
+    monkeypatch.setattr(meter_module.Meter, "count", unwatched)
+    with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
+        training.run(quiet)
+    assert_last_checkpoint(tmp_path, 3)
+
+
+def test_no_round_begins_with_weights_that_are_no_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewals = Renewals([0.5])
+    settings = config(rounds=2, max_updates=12)
+    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
+    monkeypatch.setattr(meter_module.Meter, "count", lambda meter, loss, _: None)
+
+    def spoil(update: int, loss: Tensor, examples: Any) -> Tensor:
+        return loss * math.nan if update == 5 else loss
+
+    change_losses(monkeypatch, spoil)
+    count = meter_module.Meter.count
+
+    def unwatched(meter: Any, loss: Tensor, subwords: int) -> None:
+        meter.loss += loss
+        count(meter, loss, subwords)
+
+    monkeypatch.setattr(meter_module.Meter, "count", unwatched)
+    with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
+        training.run(quiet)
+    assert renewals.calls == 0
+
+
+def test_a_device_without_memory_ends_it_with_the_setting_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_in(tmp_path, config())
+
+    def fill(update: int, loss: Tensor, examples: Any) -> Tensor:
+        if update == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+    change_losses(monkeypatch, fill)
+    with pytest.raises(TrainingError, match="a lower batch_tokens than 40"):
+        training.run(quiet)
+    assert_last_checkpoint(tmp_path, 3)
+
+
+def test_a_report_right_after_another_has_a_speed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)  # one at every update
+    reports: list[Report] = []
+    training_in(tmp_path, config(max_updates=6)).run(reports.append)
+    assert {report.kind for report in reports} == {"train", "valid"}
+    assert all(report.tokens_per_second > 0 for report in reports)

@@ -10,13 +10,19 @@ from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.link_lines import Places, Written, say_of_all, write_lines
 from aligner.cli.options import (
     DEVICE,
+    FLAG,
     LAYER,
     MAX_LENGTH,
     OUT,
     PRECISION,
+    ROWS,
     SRC,
     TGT,
     THREADS,
+    TOKENIZE,
+    of_links,
+    of_output,
+    of_reading,
     within,
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
@@ -41,118 +47,110 @@ if TYPE_CHECKING:
 
 
 def align(
-    model: Annotated[Path, typer.Argument(help="A model directory.")],
-    src: Annotated[
-        str,
-        SRC,
-    ],
+    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
+    src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
-    preset: Annotated[
-        Preset,
-        typer.Option(
-            help="precise: few but safe links; recall: many; balanced: in between."
-        ),
-    ] = "balanced",
-    symmetrize: Annotated[
-        Symmetrization,
-        typer.Option(
-            help="How both directions are joined: soft, by their scores; or by one of "
-            "Moses' rules."
-        ),
-    ] = "soft",
-    direction: Annotated[
-        Direction | None,
-        typer.Option(
-            help="forward: each target word chooses a source word; reverse: the other "
-            "way round. Default: both, or what the model can do."
-        ),
-    ] = None,
-    score: Annotated[
-        Score,
-        typer.Option(
-            help="Vector norms; attention weights as the baseline; resln, the norms "
-            "after residual and layer normalisation; alti-l1 or alti-l2, ALTI's "
-            "contributions of one layer."
-        ),
-    ] = "norm",
-    layer: Annotated[int | None, LAYER] = None,
-    head: Annotated[
-        int | None,
-        typer.Option(
-            callback=within(COUNT), help="One head, from 1; default: all together."
-        ),
-    ] = None,
-    rows: Annotated[
-        Rows | None,
-        typer.Option(
-            help="Read a target word where it is fed in (awi), predicted (awo), or fed "
-            "in with the whole target in view (full)."
-        ),
-    ] = None,
-    prior_weight: Annotated[
-        float | None,
-        typer.Option(
-            callback=within(SHARE),
-            help="What the statistical prior counts beside the attention, from 0 (not "
-            "at all) to 1 (alone); 0.5 by default, where the model has a prior.",
-        ),
-    ] = None,
+    tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
+    max_length: Annotated[int, MAX_LENGTH] = 500,
     scores: Annotated[
         bool,
-        typer.Option(
-            "--scores", help="Write i-j:p, p about the probability that it is right."
+        of_output(
+            "--scores",
+            metavar=FLAG,
+            help="Write i-j:p, p about the chance that it is right.",
         ),
     ] = False,
     sentence_scores: Annotated[
         Path | None,
-        typer.Option(
-            help="Write to this file how well each pair's sides fit, from 0 to 1."
+        of_output(
+            metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
         ),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            callback=within(SHARE),
-            help="With soft: what the harmonic mean of a link's scores in both "
-            "directions must exceed; default: the preset's.",
-        ),
-    ] = None,
-    one_to_one: Annotated[
-        bool, typer.Option("--one-to-one", help="With soft: best one-to-one matching.")
-    ] = False,
-    tokenize: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="SRC TGT",
-            help="Tokenize raw text by Moses' rules for two languages; the words go "
-            "to OUT.src and OUT.tgt.",
-        ),
-    ] = None,
-    max_length: Annotated[
-        int,
-        MAX_LENGTH,
-    ] = 500,
     shard: Annotated[
         str | None,
-        typer.Option(
+        of_output(
             metavar="I/N",
             help="Align only share I, from 1, of N, such as 2/10, into OUT.02: the "
-            "outputs of all shares, one after the other, are what one process writes.",
+            "shares, one after the other, are what one process writes.",
         ),
     ] = None,
     line_by_line: Annotated[
         bool,
-        typer.Option(
+        of_output(
             "--line-by-line",
+            metavar=FLAG,
             help="Answer each line as soon as it has come, for programs that wait for "
-            "the answer; several times slower than many lines at a time.",
+            "it; several times slower.",
         ),
     ] = False,
-    precision: Annotated[
-        Precision,
-        PRECISION,
-    ] = "auto",
+    preset: Annotated[
+        Preset,
+        of_links(
+            metavar="NAME",
+            help="precise: few but safe links; recall: many; balanced, the default.",
+        ),
+    ] = "balanced",
+    threshold: Annotated[
+        float | None,
+        of_links(
+            metavar="X",
+            callback=within(SHARE),
+            help="What the harmonic mean of a link's two scores must exceed, 0 to 1; "
+            "default: the preset's.",
+        ),
+    ] = None,
+    one_to_one: Annotated[
+        bool,
+        of_links(
+            "--one-to-one", metavar=FLAG, help="Only the best one-to-one matching."
+        ),
+    ] = False,
+    symmetrize: Annotated[
+        Symmetrization,
+        of_links(
+            metavar="RULE",
+            help="Join both directions by their scores (soft, the default), or by one "
+            "of Moses' rules: intersection, union, grow, grow-diag, grow-diag-final, "
+            "grow-diag-final-and.",
+        ),
+    ] = "soft",
+    direction: Annotated[
+        Direction | None,
+        of_links(
+            metavar="NAME",
+            help="forward: each target word chooses a source word; reverse: the other "
+            "way round; both, the default, if the model can.",
+        ),
+    ] = None,
+    prior_weight: Annotated[
+        float | None,
+        of_reading(
+            metavar="X",
+            callback=within(SHARE),
+            help="What the statistical prior counts beside the attention, from 0, not "
+            "at all, to 1, alone. Default: 0.5, if there is one.",
+        ),
+    ] = None,
+    layer: Annotated[int | None, LAYER] = None,
+    head: Annotated[
+        int | None,
+        of_reading(
+            metavar="N",
+            callback=within(COUNT),
+            help="One head, from 1; default: all together.",
+        ),
+    ] = None,
+    rows: Annotated[Rows | None, ROWS] = None,
+    score: Annotated[
+        Score,
+        of_reading(
+            metavar="NAME",
+            help="norm, the default; weight, the baseline; resln, norms after the "
+            "layer's end; alti-l1 or alti-l2, contributions.",
+        ),
+    ] = "norm",
+    precision: Annotated[Precision, PRECISION] = "auto",
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:

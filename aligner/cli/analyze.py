@@ -8,12 +8,14 @@ import typer
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import (
     DEVICE,
+    FLAG,
     GOLD_BASE,
     GOLD_FORMAT,
     GOLD_REVERSE,
     SRC,
     TGT,
     THREADS,
+    TOKENIZE,
     within,
 )
 from aligner.cli.outputs import check_directory
@@ -29,9 +31,11 @@ app = typer.Typer(
     help="Compare attention weights with norms, and write a report.",
     no_args_is_help=True,
 )
-REPORT_DIRECTORY = typer.Option(help="The directory to write the report into.")
+REPORT_DIRECTORY = typer.Option(
+    metavar="DIR", help="The directory to write the report into."
+)
 OVERWRITE = typer.Option(
-    "--overwrite", help="Replace a report that is already in --out."
+    "--overwrite", metavar=FLAG, help="Replace a report that is already in --out."
 )
 
 
@@ -42,7 +46,9 @@ def nmt(
         typer.Argument(help="Model directories: one, or several seeds of one recipe."),
     ],
     src: Annotated[str, SRC],
-    gold: Annotated[str, typer.Option(help="The gold alignments of the text.")],
+    gold: Annotated[
+        str, typer.Option(metavar="FILE", help="The gold alignments of the text.")
+    ],
     tgt: Annotated[str | None, TGT] = None,
     gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
@@ -50,17 +56,15 @@ def nmt(
     out: Annotated[Path, REPORT_DIRECTORY] = Path("analysis-nmt"),
     direction: Annotated[
         OneWay,
-        typer.Option(help="forward: the target is written; reverse: the source."),
-    ] = "forward",
-    tokenize: Annotated[
-        tuple[str, str] | None,
         typer.Option(
-            metavar="SRC TGT", help="Tokenize raw text by Moses' rules, as in training."
+            metavar="NAME", help="forward: the target is written; reverse: the source."
         ),
-    ] = None,
+    ] = "forward",
+    tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
     max_length: Annotated[
         int,
         typer.Option(
+            metavar="N",
             callback=within(COUNT),
             help="Subwords on a side; longer pairs count as unlinked.",
         ),
@@ -68,8 +72,9 @@ def nmt(
     frequency_text: Annotated[
         str | None,
         typer.Option(
+            metavar="FILE",
             help="Text of the language that is read, to count its words; default: the "
-            "training text, if it is still where it was."
+            "training text, if it is still where it was.",
         ),
     ] = None,
     device: Annotated[str, DEVICE] = "auto",
@@ -131,17 +136,25 @@ def bert(
         ),
     ],
     text: Annotated[
-        str, typer.Option(help="Text to read, a sequence a line; '-' is stdin.")
+        str,
+        typer.Option(
+            metavar="FILE", help="Text to read, a sequence a line; '-' is stdin."
+        ),
     ],
     out: Annotated[Path, REPORT_DIRECTORY] = Path("analysis-bert"),
     frequency_text: Annotated[
         str | None,
-        typer.Option(help="Text to count tokens in, such as what the model learnt on."),
+        typer.Option(
+            metavar="FILE",
+            help="Text to count tokens in, such as what the model learnt on.",
+        ),
     ] = None,
     batch_tokens: Annotated[
         int,
         typer.Option(
-            callback=within(COUNT), help="Tokens read at a time, padding included."
+            metavar="N",
+            callback=within(COUNT),
+            help="Tokens read at a time, padding included.",
         ),
     ] = 2048,
     device: Annotated[str, DEVICE] = "auto",

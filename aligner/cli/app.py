@@ -15,14 +15,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command()(train.train)
-app.command()(align.align)
-app.command()(evaluate.evaluate)
-app.command()(translate.translate)
-app.command()(prior.prior)
-app.command()(view.view)
-app.add_typer(analyze.app, name="analyze")
+FIRST, MORE = "Train, align, score", "More"
+app.command(rich_help_panel=FIRST)(train.train)
+app.command(rich_help_panel=FIRST)(align.align)
+app.command(rich_help_panel=FIRST)(evaluate.evaluate)
+app.command(rich_help_panel=MORE)(demo.demo)
+app.command(rich_help_panel=MORE)(view.view)
+app.command(rich_help_panel=MORE)(prior.prior)
+app.command(rich_help_panel=MORE)(translate.translate)
+app.add_typer(analyze.app, name="analyze", rich_help_panel=MORE)
 
 
 def _print_version(wanted: bool) -> None:

@@ -29,10 +29,16 @@ NORM_AND_PRIOR = "norm+prior"  # what `aligner align` does by default
 
 def demo(
     out: Annotated[
-        Path, typer.Option(help="The folder for the text, the model, the alignments.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="The folder for the text, the model, the alignments."
+        ),
     ] = Path("aligner-demo"),
     seed: Annotated[
-        int, typer.Option(callback=within(SEED), help="For the corpus and training.")
+        int,
+        typer.Option(
+            metavar="N", callback=within(SEED), help="For the corpus and training."
+        ),
     ] = 1,
     device: Annotated[str, DEVICE] = "auto",
 ) -> None:

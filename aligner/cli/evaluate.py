@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from aligner.cli.console import say
-from aligner.cli.options import GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
+from aligner.cli.options import FLAG, GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.ranges import SEED, Range
 from aligner.terms import GoldFormat
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    gold: Annotated[str, typer.Option(help="The gold alignments.")],
+    gold: Annotated[str, typer.Option(metavar="FILE", help="The gold alignments.")],
     hyp: Annotated[
         list[str],
         typer.Option(
+            metavar="FILE",
             help="Pharaoh lines to score; '-' is stdin. Given twice or more: each is "
-            "scored and compared with the first."
+            "scored and compared with the first.",
         ),
     ],
     gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
@@ -32,25 +33,36 @@ def evaluate(
     hyp_base: Annotated[
         int,
         typer.Option(
-            callback=within(Range(0, 1)), help="Hypotheses count from 0 or 1."
+            metavar="N",
+            callback=within(Range(0, 1)),
+            help="Hypotheses count from 0 or 1.",
         ),
     ] = 0,
     hyp_reverse: Annotated[
-        bool, typer.Option("--hyp-reverse", help="Hypotheses have the target first.")
+        bool,
+        typer.Option(
+            "--hyp-reverse", metavar=FLAG, help="Hypotheses have the target first."
+        ),
     ] = False,
     src: Annotated[
         str | None,
-        typer.Option(help="The text, to check that no link lies outside it."),
+        typer.Option(
+            metavar="FILE", help="The text, to check that no link lies outside it."
+        ),
     ] = None,
-    tgt: Annotated[str | None, typer.Option(help="Its target side.")] = None,
+    tgt: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Its target side.")
+    ] = None,
     worst: Annotated[
         int,
         typer.Option(
-            callback=within(Range(0)), help="List this many of the worst sentences."
+            metavar="N",
+            callback=within(Range(0)),
+            help="List this many of the worst sentences.",
         ),
     ] = 0,
     seed: Annotated[
-        int, typer.Option(callback=within(SEED), help="For the bootstrap.")
+        int, typer.Option(metavar="N", callback=within(SEED), help="For the bootstrap.")
     ] = 1,
 ) -> None:
     """Score alignments: error rate, precision, recall, F1, with 95 % intervals.

@@ -1,6 +1,7 @@
 """Options that several commands have, described once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import typer
@@ -21,36 +22,68 @@ def within(numbers: Range) -> Callable[[typer.CallbackParam, Number], Number]:
     return check
 
 
-SRC = typer.Option(
+# The panels of a command's help. A short metavar leaves the width to the text.
+of_text = partial(typer.Option, rich_help_panel="Text", show_default=False)
+of_output = partial(typer.Option, rich_help_panel="Output", show_default=False)
+of_links = partial(typer.Option, rich_help_panel="Links", show_default=False)
+of_reading = partial(typer.Option, rich_help_panel="Reading", show_default=False)
+of_training = partial(typer.Option, rich_help_panel="Training", show_default=False)
+of_machine = partial(typer.Option, rich_help_panel="Machine", show_default=False)
+
+FLAG = " "  # the metavar of what takes no value
+
+SRC = of_text(
+    metavar="FILE",
     help="Source text, a sentence a line; '-' is stdin. Without --tgt: both sides in "
-    "one file, as `source ||| target` or two columns."
+    "it, as `source ||| target` or two columns.",
 )
-TGT = typer.Option(help="Target text, line by line.")
-OUT = typer.Option(
-    help="Write to this file instead of stdout; compressed, if it ends in .gz, .bz2, "
-    ".xz or .zst."
+TGT = of_text(metavar="FILE", help="Target text, line by line.")
+TOKENIZE = of_text(
+    metavar="A B",
+    help="Cut raw text into words by Moses' rules for two languages, such as en fr. By "
+    "default words stand between spaces.",
 )
-DEVICE = typer.Option(help="auto, cpu, cuda or mps.")
-THREADS = typer.Option(
+MAX_LENGTH = of_text(
+    metavar="N",
+    callback=within(COUNT),
+    help="Subwords on a side; longer pairs stay unaligned. Default: 500.",
+)
+OUT = of_text(
+    metavar="FILE",
+    help="Write to it instead of stdout; packed, if it ends in .gz, .bz2, .xz or .zst.",
+)
+DEVICE = of_machine(metavar="NAME", help="auto, cpu, cuda or mps. Default: auto.")
+THREADS = of_machine(
+    metavar="N",
     callback=within(Range(1, 1024)),
-    help="Threads on the CPU; default: as many cores as this process may use.",
+    help="On the CPU; default: as many as cores that this process may use.",
 )
-GOLD_FORMAT = typer.Option(
+PRECISION = of_machine(
+    metavar="NAME",
+    help="Of matrix products: float32, bfloat16, or auto, the default: bfloat16 where "
+    "the processor has it; faster, other in one link of 2,000.",
+)
+LAYER = of_reading(
+    metavar="N",
+    callback=within(COUNT),
+    help="Decoder layer, from 1; default: the model's.",
+)
+ROWS = of_reading(
+    metavar="NAME",
+    help="Where the decoder is fed a target word (awi), predicts it (awo), or is fed "
+    "it with the whole target in view (full); default: the model's.",
+)
+GOLD_FORMAT = of_text(
+    metavar="NAME",
     help="pharaoh: from 0, i-j sure, i?j or ipj possible; talp: the same from 1; "
     "naacl: `sentence src tgt S|P` from 1. Default: naacl if it looks so, talp if the "
-    "file is called so, else pharaoh."
+    "file is called so, else pharaoh.",
 )
-GOLD_BASE = typer.Option(
-    callback=within(Range(0, 1)), help="Gold counts from 0 or 1; default: by format."
+GOLD_BASE = of_text(
+    metavar="N",
+    callback=within(Range(0, 1)),
+    help="Gold counts from 0 or 1; default: by format.",
 )
-GOLD_REVERSE = typer.Option("--gold-reverse", help="Gold has the target first.")
-MAX_LENGTH = typer.Option(
-    callback=within(COUNT), help="Subwords on a side; longer pairs stay unaligned."
-)
-LAYER = typer.Option(
-    callback=within(COUNT), help="Decoder layer, from 1; default: the model's."
-)
-PRECISION = typer.Option(
-    help="Of the network's matrix products; auto: bfloat16 where the processor has it, "
-    "which is faster and changes about one link in 2,000."
+GOLD_REVERSE = of_text(
+    "--gold-reverse", metavar=FLAG, help="Gold has the target first."
 )

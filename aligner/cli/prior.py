@@ -9,7 +9,7 @@ import typer
 
 from aligner.cli.console import say
 from aligner.cli.link_lines import LISTED_PROBLEMS
-from aligner.cli.options import OUT, SRC, TGT, within
+from aligner.cli.options import FLAG, OUT, SRC, TGT, within
 from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
 from aligner.cli.progress import show_pass
 from aligner.errors import CorpusError
@@ -29,16 +29,20 @@ def prior(
     threshold: Annotated[
         float,
         typer.Option(
-            callback=within(SHARE), help="What a link's probability must exceed."
+            metavar="X",
+            callback=within(SHARE),
+            help="What a link's probability must exceed.",
         ),
     ] = 0.5,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Write i-j:probability.")
+        bool, typer.Option("--scores", metavar=FLAG, help="Write i-j:probability.")
     ] = False,
     max_words: Annotated[
         int,
         typer.Option(
-            callback=within(COUNT), help="Words on a side; longer pairs stay unaligned."
+            metavar="N",
+            callback=within(COUNT),
+            help="Words on a side; longer pairs stay unaligned.",
         ),
     ] = 200,
 ) -> None:

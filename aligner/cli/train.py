@@ -8,10 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from aligner.cli.console import resolve_device, say, speak_as
-from aligner.cli.options import DEVICE, SRC, TGT, THREADS, within
+from aligner.cli.options import (
+    DEVICE,
+    FLAG,
+    SRC,
+    TGT,
+    THREADS,
+    TOKENIZE,
+    of_text,
+    of_training,
+    within,
+)
 from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SEED, Range
@@ -24,77 +32,84 @@ if TYPE_CHECKING:
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="The model directory to write.")],
-    src: Annotated[
-        str | None,
-        SRC,
-    ] = None,
+    out: Annotated[Path, of_text(metavar="DIR", help="The model directory to write.")],
+    src: Annotated[str | None, SRC] = None,
     tgt: Annotated[str | None, TGT] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(help="A recipe: its path, or tiny, small, base; default: small."),
-    ] = None,
+    tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
     valid_src: Annotated[
         str | None,
-        typer.Option(help="Validation text; by default a slice is held out."),
-    ] = None,
-    valid_tgt: Annotated[str | None, typer.Option(help="Its target side.")] = None,
-    tokenize: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="SRC TGT",
-            help="Tokenize raw text by Moses' rules for two languages, such as en fr. "
-            "By default words stand between spaces.",
+        of_text(
+            metavar="FILE", help="Validation text; by default a slice is held out."
         ),
     ] = None,
-    guide: Annotated[
-        str | None,
-        typer.Option(
-            help="What guides the attention: auto, the default, a statistical aligner "
-            "estimated from the text itself; none, translation alone, as in the paper; "
-            "or a file of Pharaoh lines for the training text."
-        ),
-    ] = None,
-    direction: Annotated[
-        TrainedDirection | None, typer.Option(help="Overrides the recipe's.")
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(callback=within(SEED), help="Overrides the recipe's."),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            callback=within(COUNT),
-            help="Train this many models, one after the other, into OUT/seed-N; N "
-            "counts from the seed.",
-        ),
-    ] = None,
-    rounds: Annotated[
-        int | None,
-        typer.Option(
-            callback=within(COUNT),
-            help="Rounds of training, each guided by what the one before has found in "
-            "the training text. Overrides the recipe's.",
-        ),
+    valid_tgt: Annotated[
+        str | None, of_text(metavar="FILE", help="Its target side.")
     ] = None,
     max_minutes: Annotated[
         float,
-        typer.Option(
+        of_training(
+            metavar="X",
             callback=within(Range(0, math.inf, open=True)),
-            help="Stop the network's training, of each seed, after this time; the "
+            help="Stop the network's training, of each seed, after this time. The "
             "prior before it, aligning between rounds, and the last figures take a "
             "minute or two each.",
         ),
     ] = math.inf,
-    device: Annotated[str, DEVICE] = "auto",
-    threads: Annotated[int | None, THREADS] = None,
+    config: Annotated[
+        str | None,
+        of_training(
+            metavar="NAME", help="A recipe: its file, or tiny, small (default), base."
+        ),
+    ] = None,
+    guide: Annotated[
+        str | None,
+        of_training(
+            metavar="NAME",
+            help="What guides the attention: auto, the default, a statistical aligner "
+            "estimated from the text itself; none, translation alone, as in the paper; "
+            "or a file of Pharaoh lines for the text.",
+        ),
+    ] = None,
+    direction: Annotated[
+        TrainedDirection | None,
+        of_training(metavar="NAME", help="both or forward; overrides the recipe's."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        of_training(metavar="N", callback=within(SEED), help="Overrides the recipe's."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        of_training(
+            metavar="N",
+            callback=within(COUNT),
+            help="Train so many models, one after the other, into OUT/seed-N; N counts "
+            "from the seed.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        of_training(
+            metavar="N",
+            callback=within(COUNT),
+            help="Rounds of training, each guided by what the one before has found in "
+            "the text. Overrides the recipe's.",
+        ),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on from the last checkpoint in --out.")
+        bool,
+        of_training(
+            "--resume", metavar=FLAG, help="Go on from the last checkpoint in --out."
+        ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace a model that is already there.")
+        bool,
+        of_training(
+            "--overwrite", metavar=FLAG, help="Replace a model that is already there."
+        ),
     ] = False,
+    device: Annotated[str, DEVICE] = "auto",
+    threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Train a translation model on parallel text, for `aligner align`.
 

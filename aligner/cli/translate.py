@@ -21,17 +21,22 @@ CHUNK_LINES = 512
 
 
 def translate(
-    model: Annotated[Path, typer.Argument(help="A model directory.")],
-    into: Annotated[Side, typer.Option(help="The side to translate into.")] = "tgt",
+    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
+    into: Annotated[
+        Side, typer.Option(metavar="NAME", help="The side to translate into.")
+    ] = "tgt",
     beam: Annotated[
         int,
         typer.Option(
-            callback=within(BEAM), help="Hypotheses kept; 1 is greedy search."
+            metavar="N",
+            callback=within(BEAM),
+            help="Hypotheses kept; 1 is greedy search.",
         ),
     ] = 4,
     length_penalty: Annotated[
         float,
         typer.Option(
+            metavar="X",
             callback=within(LENGTH_PENALTY),
             help="Log-probabilities are divided by this power of the length.",
         ),
@@ -39,6 +44,7 @@ def translate(
     max_length: Annotated[
         int,
         typer.Option(
+            metavar="N",
             callback=within(COUNT),
             help="Subwords; longer sentences give an empty line.",
         ),

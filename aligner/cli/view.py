@@ -12,6 +12,7 @@ import typer
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import (
     DEVICE,
+    FLAG,
     GOLD_BASE,
     GOLD_FORMAT,
     GOLD_REVERSE,
@@ -21,6 +22,7 @@ from aligner.cli.options import (
     SRC,
     TGT,
     THREADS,
+    TOKENIZE,
     within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
@@ -49,27 +51,36 @@ class Choice(NamedTuple):
 
 
 def view(
-    model: Annotated[Path, typer.Argument(help="A model directory.")],
+    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
     src: Annotated[str, SRC],
-    out: Annotated[Path, typer.Option(help="The page to write, such as page.html.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The page to write, such as page.html.")
+    ],
     tgt: Annotated[str | None, TGT] = None,
     gold: Annotated[
-        str | None, typer.Option(help="Gold alignments to compare the links with.")
+        str | None,
+        typer.Option(metavar="FILE", help="Gold alignments to compare the links with."),
     ] = None,
     gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp: Annotated[
         str | None,
-        typer.Option(help="Pharaoh lines to show; default: the model's own links."),
+        typer.Option(
+            metavar="FILE",
+            help="Pharaoh lines to show; default: the model's own links.",
+        ),
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option(help="Show these pairs, counted from 1, such as 1,5-7."),
+        typer.Option(
+            metavar="N,N-N", help="Show these pairs, counted from 1, such as 1,5-7."
+        ),
     ] = None,
     worst: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             callback=within(COUNT),
             help="Show so many pairs of the highest error rate: 10 with --gold.",
         ),
@@ -77,24 +88,25 @@ def view(
     random: Annotated[
         int | None,
         typer.Option(
-            callback=within(COUNT), help="Show so many pairs, drawn at random."
+            metavar="N",
+            callback=within(COUNT),
+            help="Show so many pairs, drawn at random.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(callback=within(SEED), help="For --random; 1 by default."),
+        typer.Option(
+            metavar="N", callback=within(SEED), help="For --random; 1 by default."
+        ),
     ] = None,
     layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
         Rows | None,
-        typer.Option(help="As in `aligner align`; the page can show others too."),
-    ] = None,
-    tokenize: Annotated[
-        tuple[str, str] | None,
         typer.Option(
-            metavar="SRC TGT", help="Tokenize raw text by Moses' rules for languages."
+            metavar="NAME", help="As in `aligner align`; the page can show others too."
         ),
     ] = None,
+    tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
     max_length: Annotated[
         int,
         MAX_LENGTH,
@@ -103,7 +115,10 @@ def view(
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a page that is already there.")
+        bool,
+        typer.Option(
+            "--overwrite", metavar=FLAG, help="Replace a page that is already there."
+        ),
     ] = False,
 ) -> None:
     """Write a page to look at links, attention weights and norms, word by word.

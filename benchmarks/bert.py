@@ -1,6 +1,6 @@
 """What reading an encoder costs in memory, beside the tensor that it never builds.
 
-    pip install 'aligner[bert]'
+    pip install '.[bert]'
     python benchmarks/bert.py [--tokens 128 512] [--sequences 4]
 
 A BERT of the usual sizes (12 layers, 12 heads, 768 dimensions) with random weights

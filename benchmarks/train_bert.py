@@ -1,6 +1,6 @@
 """Train a small BERT on any plain text, for `aligner analyze bert` to look at.
 
-    pip install 'aligner[bert]'
+    pip install '.[bert]'
     python benchmarks/train_bert.py --text corpus.en --out bert-en
 
 The objective is BERT's masked language model: of 15 % of the tokens, 80 % become

@@ -147,3 +147,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Trained:
     return Trained(
         model, recipe, src, tgt, folder / "test.src", folder / "test.tgt", result
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes by the fixtures that they ask for."""
+    for item in items:
+        if {"run", "trained"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)

@@ -1,9 +1,11 @@
 """What `import aligner` offers: no more and no less, and at no cost."""
 
 import ast
+import re
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,14 @@ def test_the_example_of_the_docstring_works(tmp_path: Path) -> None:
     links, _, scores = run(example, tmp_path).strip().rpartition("] ")
     assert links == "[(0, 0), (1, 1)"
     assert scores.endswith(" 0.0")
+
+
+def test_the_page_on_python_has_an_example_of_every_name(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "python.md"
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+    )
+    code = "\n".join(blocks)
+    uses = Counter(re.findall(r"\w+", code))  # the import is one
+    assert [name for name in aligner.__all__ if uses[name] < 2] == []
+    assert "stopped at step" in run(code, tmp_path)

@@ -191,7 +191,7 @@ def _recipe_folder() -> Path:
     if any(source_tree.glob("*.toml")):
         return source_tree
     try:
-        installed = metadata.files("aligner") or []
+        installed = metadata.files("norm-aligner") or []
     except metadata.PackageNotFoundError:
         installed = []
     for file in installed:

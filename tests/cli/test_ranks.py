@@ -10,6 +10,8 @@ from subprocess import Popen
 import pytest
 from conftest import ENVIRONMENT, Trained, outcome, start
 
+pytestmark = pytest.mark.process
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 # The command line with chunks of few pairs; one rank may die while it aligns.
 PROGRAM = """

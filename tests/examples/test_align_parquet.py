@@ -21,6 +21,8 @@ if find_spec("ray") is None or find_spec("pyarrow") is None:
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+pytestmark = pytest.mark.ray
+
 EXAMPLE = ROOT / "examples" / "align_parquet.py"
 FILES, ROWS = 4, 5
 # The example, one of whose workers is killed when it has written a share but not yet

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ENVIRONMENT, Run, Trained, outcome, start
 
+pytestmark = pytest.mark.process
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 TOGETHER = [*TORCHRUN, "--nproc-per-node", "2"]
 # The command line; one process may die at an update.

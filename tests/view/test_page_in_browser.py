@@ -15,9 +15,10 @@ from aligner.nmt.checkpoint import save_meta, save_recipe, save_weights
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs an executable `chromium`"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs an executable `chromium`"),
+]
 
 QUIET = [
     "--no-sandbox",

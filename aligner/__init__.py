@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from aligner.prior.prior import Prior as Prior
     from aligner.prior.prior import estimate_prior as estimate_prior
     from aligner.training.progress import PriorPass as PriorPass
-    from aligner.training.progress import Report as Report
+    from aligner.training.progress import TrainingReport as TrainingReport
     from aligner.training.run import train as train
 
 __version__ = "0.1.0"
@@ -75,9 +75,9 @@ __all__ = [
     "Prior",
     "PriorPass",
     "Reading",
-    "Report",
     "ScoreIntervals",
     "TrainingError",
+    "TrainingReport",
     "TrainingStopped",
     "bootstrap_intervals",
     "compare",
@@ -111,7 +111,7 @@ _MODULES = {
     "Prior": "aligner.prior.prior",
     "PriorPass": "aligner.training.progress",
     "Reading": "aligner.extraction.reading",
-    "Report": "aligner.training.progress",
+    "TrainingReport": "aligner.training.progress",
     "ScoreIntervals": "aligner.links.evaluation",
     "TrainingError": "aligner.errors",
     "TrainingStopped": "aligner.errors",

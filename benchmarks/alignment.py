@@ -50,7 +50,7 @@ PARTS = {
         "aligner.cli.align:chunks_of_shard",
         "aligner.extraction.aligner:Aligner.problem",
     ],
-    "subwords": ["aligner.extraction.aligner:Segmented.of"],
+    "subwords": ["aligner.extraction.aligner:SubwordPair.of"],
     "batches": ["aligner.extraction.reading:forced_batches"],
     "forward passes": ["aligner.extraction.reading:Reading.record"],
     "norms": ["aligner.extraction.reading:attention_scores"],

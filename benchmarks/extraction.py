@@ -28,7 +28,7 @@ from torch import Tensor
 
 import aligner.extraction.reading as forced
 from aligner.extraction.aligner import Aligner
-from aligner.extraction.forced_decoding import Segmented, forced_batches
+from aligner.extraction.forced_decoding import SubwordPair, forced_batches
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
@@ -67,7 +67,7 @@ def make_model(recipe: str, pairs: Pairs) -> TranslationModel:
 @torch.inference_mode()
 def run_plain(model: TranslationModel, pairs: Pairs) -> None:
     """Run the forward pass, in the batches that the aligner makes."""
-    segmented = [Segmented.of(pair, model.subwords) for pair in pairs]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in pairs]
     device = torch.device("cpu")
     for tag, seen in (
         (TO_TGT, segmented),

@@ -89,7 +89,7 @@ class Setting:
         numbering = Numbering()
         for src, tgt in read_bitext(folder / "src", folder / "tgt"):
             numbering.add(split_words(src), split_words(tgt))
-        self.text = encode(numbering.whole(), self.subwords)
+        self.text = encode(numbering.finish(), self.subwords)
         training = self.config.training
         self.batches = Batches(self.text, "both", training.batch_tokens)
 
@@ -107,7 +107,10 @@ class Setting:
         output = self.subwords.vocab_size * sizes.dim
         # Attention: scores and sums, for each of the other side's or the own subwords.
         examples = np.arange(len(self.batches))
-        read, written = self.batches.read(examples), self.batches.written(examples)
+        read, written = (
+            self.batches.read_lengths(examples),
+            self.batches.written_lengths(examples),
+        )
         own = float((read**2).sum()) * sizes.encoder_layers
         own += float((written * (written + read)).sum()) * sizes.decoder_layers
         attention = 2 * sizes.dim * own / float(written.sum())
@@ -140,7 +143,7 @@ def train_by_aligner(setting: Setting, seconds: float) -> float:
     network = Transformer(setting.config.transformer, setting.subwords.vocab_size)
     subwords, passed, last = 0.0, 0.0, 0.0
 
-    def listen(report: "Report") -> None:  # noqa: F821
+    def listen(report: "TrainingReport") -> None:  # noqa: F821
         nonlocal subwords, passed, last
         if report.kind == "train" and last > WARM_UP:
             subwords += report.tokens_per_second * (report.seconds - last)
@@ -227,7 +230,7 @@ def train_plainly(setting: Setting, seconds: float) -> float:
             if begun == math.inf and now - started > WARM_UP:
                 begun = _now(setting.device)
             elif begun < math.inf:
-                subwords += int(setting.batches.written(examples).sum())
+                subwords += int(setting.batches.written_lengths(examples).sum())
         epoch += 1
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from aligner.sample.grammar import sample_corpus
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("untimed", deadline=None)  # machines may be busy
+settings.load_profile("untimed")
 # One thread: on shared cores, more would wait for one another.
 os.environ["OMP_NUM_THREADS"] = "1"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -45,7 +45,7 @@ def test_public_names() -> None:
         "Prior",
         "PriorPass",
         "Reading",
-        "Report",
+        "TrainingReport",
         "ScoreIntervals",
         "TrainingError",
         "TrainingStopped",

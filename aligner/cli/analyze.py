@@ -189,7 +189,7 @@ def bert(
             frequency_lines,
             settings,
             batch_tokens=batch_tokens,
-            progress=progress,
+            on_progress=progress,
         )
     _write(out, report)
 

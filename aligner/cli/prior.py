@@ -69,7 +69,7 @@ def prior(
             say(f"line {len(usable)}: not aligned: {problem}")
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
-    _, links = estimate(numbering.whole(), partial(show_pass, "prior"))
+    _, links = estimate(numbering.finish(), partial(show_pass, "prior"))
     with open_outputs(paths) as (file,):
         found = iter(links)
         for is_usable in usable:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from aligner.cli.console import say
-from aligner.training.progress import PriorPass, Report, clock
+from aligner.training.progress import PriorPass, TrainingReport, clock
 
 if TYPE_CHECKING:
     from aligner.cli.ranks import Rank
@@ -23,7 +23,7 @@ LIVE_SECONDS = 0.5
 QUIET_SECONDS = 2.0  # what is done by then needs no figures
 
 
-def describe(report: Report) -> str:
+def describe(report: TrainingReport) -> str:
     """Return a report as one line of fixed width."""
     left = report.seconds_left
     rest = clock(left) if math.isfinite(left) else "?"
@@ -54,7 +54,7 @@ class TrainingProgress(AbstractContextManager["TrainingProgress"]):
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, event: PriorPass | Report) -> None:
+    def __call__(self, event: PriorPass | TrainingReport) -> None:
         """Show one event."""
         if isinstance(event, PriorPass):
             show_pass("prior", event.done, event.of)
@@ -64,7 +64,7 @@ class TrainingProgress(AbstractContextManager["TrainingProgress"]):
             say(describe(event))
             self._printed = time.monotonic()
 
-    def _show_live(self, report: Report) -> None:
+    def _show_live(self, report: TrainingReport) -> None:
         if self._bar is None:
             columns = BarColumn(bar_width=20), TextColumn("{task.description}")
             self._bar = Progress(*columns, console=self._console)

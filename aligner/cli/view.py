@@ -41,7 +41,7 @@ SHOWN = 10  # pairs, where none are chosen
 _RANGE = re.compile(r" *([0-9]{1,9})(?:-([0-9]{1,9}))? *")
 
 
-class Choice(NamedTuple):
+class PairChoice(NamedTuple):
     """Which pairs to show: at most one of these is given."""
 
     pairs: str | None
@@ -133,7 +133,7 @@ def view(
     from aligner.text.bitext import check_read_once
     from aligner.view.page import Heading, viewer_page
 
-    choice = Choice(pairs, worst, random, seed)
+    choice = PairChoice(pairs, worst, random, seed)
     of_gold = {
         "--gold-format": gold_format is not None,
         "--gold-base": gold_base is not None,
@@ -178,7 +178,7 @@ def view(
     say(f"{out}: {len(shown)} of {len(words)} pairs, {len(page) / 1e6:.1f} MB")
 
 
-def _check_options(choice: Choice, without_gold: Sequence[str]) -> None:
+def _check_options(choice: PairChoice, without_gold: Sequence[str]) -> None:
     """Check that the options can stand beside each other.
 
     Raises:
@@ -194,7 +194,7 @@ def _check_options(choice: Choice, without_gold: Sequence[str]) -> None:
         raise ConfigError(f"{without_gold[0]}: expected --gold beside it, got none")
 
 
-def _chosen(choice: Choice, length: int, name: str) -> list[int] | None:
+def _chosen(choice: PairChoice, length: int, name: str) -> list[int] | None:
     """Return the pairs that are named or drawn, from 0; None where neither is asked.
 
     Raises:

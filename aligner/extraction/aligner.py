@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from aligner.errors import ConfigError, ModelError
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
     AlignedPair,
@@ -148,7 +148,7 @@ class Aligner:
         ]
 
     def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        segmented = [Segmented.of(pair, self.model.subwords) for pair in pairs]
+        segmented = [SubwordPair.of(pair, self.model.subwords) for pair in pairs]
         direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
         reverse: Sequence[WordScores | None] = [None] * len(pairs)
@@ -159,7 +159,7 @@ class Aligner:
             reverse = self._read(turned, tags["reverse"])
         return [PairScores(f, r) for f, r in zip(forward, reverse, strict=True)]
 
-    def _read(self, pairs: Sequence[Segmented], tag: int) -> list[WordScores]:
+    def _read(self, pairs: Sequence[SubwordPair], tag: int) -> list[WordScores]:
         return read_word_scores(
             self.model.network, pairs, tag, self.reading, self.precision
         )

@@ -20,7 +20,7 @@ CPU_BATCH_TOKENS = 1024
 BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
 
 
-class Segmented(NamedTuple):
+class SubwordPair(NamedTuple):
     """A sentence pair as subwords, where `src` is the side that is read.
 
     `src_words` and `tgt_words` give the word that each subword is part of.
@@ -34,15 +34,15 @@ class Segmented(NamedTuple):
     @classmethod
     def of(
         cls, pair: tuple[Sequence[str], Sequence[str]], subwords: Subwords
-    ) -> "Segmented":
+    ) -> "SubwordPair":
         """Cut a sentence pair, given as words, into subwords."""
         src, src_words = subwords.encode(pair[0], "src")
         tgt, tgt_words = subwords.encode(pair[1], "tgt")
         return cls(src, tgt, src_words, tgt_words)
 
-    def turned(self) -> "Segmented":
+    def turned(self) -> "SubwordPair":
         """Return the pair as the other direction sees it."""
-        return Segmented(self.tgt, self.src, self.tgt_words, self.src_words)
+        return SubwordPair(self.tgt, self.src, self.tgt_words, self.src_words)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class ForcedBatch(NamedTuple):
 
 
 def forced_batches(
-    pairs: Sequence[Segmented], tag: int, device: torch.device
+    pairs: Sequence[SubwordPair], tag: int, device: torch.device
 ) -> Iterator[ForcedBatch]:
     """Yield all pairs in batches of like length, within the memory limits above."""
     tokens = CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS
@@ -88,14 +88,14 @@ def forced_batches(
         yield _collate(pairs, order[first:], tag, device)
 
 
-def _lengths(pair: Segmented) -> tuple[int, int]:
+def _lengths(pair: SubwordPair) -> tuple[int, int]:
     # By either side alone, the other would mostly be padding.
     src, tgt = len(pair.src), len(pair.tgt)
     return max(src, tgt), src + tgt
 
 
 def _collate(
-    pairs: Sequence[Segmented], indices: list[int], tag: int, device: torch.device
+    pairs: Sequence[SubwordPair], indices: list[int], tag: int, device: torch.device
 ) -> ForcedBatch:
     chosen = [pairs[i] for i in indices]
     batch = pad([(pair.src, pair.tgt, tag) for pair in chosen])
@@ -110,7 +110,7 @@ def _collate(
 
 
 def unpadded(
-    scores: NDArray[np.float32], batch: ForcedBatch, pairs: Sequence[Segmented]
+    scores: NDArray[np.float32], batch: ForcedBatch, pairs: Sequence[SubwordPair]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield each pair's place, and its part of scores (B, ..., words, words + 1)."""
     for row, index in enumerate(batch.indices):

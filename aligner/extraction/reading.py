@@ -19,7 +19,7 @@ from torch import Tensor
 from aligner.extraction.contributions import contributions, residual_norms
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
-    Segmented,
+    SubwordPair,
     forced_batches,
     unpadded,
 )
@@ -156,7 +156,7 @@ def _in_full(
 
 def read_word_scores(
     network: Transformer,
-    pairs: Sequence[Segmented],
+    pairs: Sequence[SubwordPair],
     tag: int,
     reading: Reading,
     precision: Precision = "float32",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligner.extraction.forced_decoding import Segmented, forced_batches, unpadded
+from aligner.extraction.forced_decoding import SubwordPair, forced_batches, unpadded
 from aligner.extraction.link_rule import SOFT_THRESHOLD
 from aligner.extraction.reading import Reading, records_of
 from aligner.links.alignment import Alignment, flip
@@ -27,7 +27,7 @@ PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReadingChoice:
     """The reading that was chosen, and the figures that decided.
 
     Attributes:
@@ -54,8 +54,8 @@ class Choice:
 
 
 def choose_by_agreement(
-    network: Transformer, pairs: Sequence[Segmented], guided_layer: int | None = None
-) -> Choice:
+    network: Transformer, pairs: Sequence[SubwordPair], guided_layer: int | None = None
+) -> ReadingChoice:
     """Choose the layer and rows by which both directions agree best.
 
     Agreement is 2|A ∩ B| / (|A| + |B|) over the links of all pairs, where A are the
@@ -76,11 +76,11 @@ def choose_by_agreement(
         reading: agreement(forward[reading], map(flip, reverse[reading]))
         for reading in readings
     }
-    return Choice(max(figures, key=lambda r: figures[r]), "agreement", figures)
+    return ReadingChoice(max(figures, key=lambda r: figures[r]), "agreement", figures)
 
 
 @torch.inference_mode()
-def choose_by_norm(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
+def choose_by_norm(network: Transformer, pairs: Sequence[SubwordPair]) -> ReadingChoice:
     """Choose the layer with the highest mean norm, read by AWI.
 
     For models of one direction. In Kobayashi et al. (2020) this finds the best layer
@@ -101,7 +101,7 @@ def choose_by_norm(network: Transformer, pairs: Sequence[Segmented]) -> Choice:
         Reading(layer, "awi"): total / max(positions, 1)
         for layer, total in enumerate(totals)
     }
-    return Choice(max(figures, key=lambda r: figures[r]), "mean norm", figures)
+    return ReadingChoice(max(figures, key=lambda r: figures[r]), "mean norm", figures)
 
 
 def agreement(forward: Iterable[Alignment], reverse: Iterable[Alignment]) -> float:
@@ -147,7 +147,7 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
 @torch.inference_mode()
 def _links(
     network: Transformer,
-    pairs: Sequence[Segmented],
+    pairs: Sequence[SubwordPair],
     tag: int,
     readings: Sequence[Reading],
 ) -> dict[Reading, list[Alignment]]:

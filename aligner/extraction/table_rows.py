@@ -13,7 +13,7 @@ from aligner.nmt.checkpoint import load_model
 from aligner.terms import Preset
 from aligner.text.words import word_tokenizers
 
-Batch: TypeAlias = Mapping[str, Any]
+Columns: TypeAlias = Mapping[str, Any]
 
 ADDED = ("links", "score", "problem")
 
@@ -63,7 +63,7 @@ class AlignBatch:
         self.src, self.tgt = src, tgt
         self.src_words, self.tgt_words = word_tokenizers(tokenize)
 
-    def __call__(self, batch: Batch) -> dict[str, Any]:
+    def __call__(self, batch: Columns) -> dict[str, Any]:
         """Return the batch with three columns more, its rows in their order.
 
         Args:
@@ -95,7 +95,7 @@ class AlignBatch:
         types = {"links": object, "score": float, "problem": object}
         return {**batch, **{n: np.array(c, types[n]) for n, c in added.items()}}
 
-    def _texts(self, batch: Batch, column: str) -> list[str]:
+    def _texts(self, batch: Columns, column: str) -> list[str]:
         if column not in batch:
             raise CorpusError(
                 f"expected a column {column!r}, got {', '.join(sorted(batch))}"

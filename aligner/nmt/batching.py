@@ -104,11 +104,11 @@ class Batches:
         """
         return len(self.bitext) * (2 if self.both else 1)
 
-    def read(self, examples: Examples) -> Examples:
+    def read_lengths(self, examples: Examples) -> Examples:
         """Return how many subwords the encoder reads of each, with EOS."""
         return self._lengths(examples, self.bitext.src, self.bitext.tgt)
 
-    def written(self, examples: Examples) -> Examples:
+    def written_lengths(self, examples: Examples) -> Examples:
         """Return how many subwords the decoder predicts of each, with EOS."""
         return self._lengths(examples, self.bitext.tgt, self.bitext.src)
 
@@ -143,7 +143,7 @@ class Batches:
             # numpy fills seeds up with zeros: the first section's is [seed, epoch].
             random = np.random.default_rng([seed, epoch, number])
             noise = random.random(len(examples))
-            read, written = self.read(examples), self.written(examples)
+            read, written = self.read_lengths(examples), self.written_lengths(examples)
             batches = self._cut(examples[np.lexsort((noise, read, written))])
             for i in random.permutation(len(batches)):
                 if done <= 0:
@@ -171,7 +171,9 @@ class Batches:
         Or each so manieth batch, from a first one on.
         """
         examples = np.arange(len(self))
-        order = np.lexsort((self.read(examples), self.written(examples)))
+        order = np.lexsort(
+            (self.read_lengths(examples), self.written_lengths(examples))
+        )
         for batch in self._cut(order)[first::of]:
             yield self.load(batch)
 
@@ -192,7 +194,7 @@ class Batches:
 
     def _cut(self, order: Examples) -> list[Examples]:
         """Cut sorted examples where the next would exceed the token budget."""
-        longer = np.maximum(self.read(order), self.written(order))
+        longer = np.maximum(self.read_lengths(order), self.written_lengths(order))
         batches: list[Examples] = []
         first = 0
         while first < len(order):

@@ -163,7 +163,7 @@ def _stored(batches: Iterable[CellBatch], folder: Path | None) -> list[CellBatch
         for field, values in zip(fields, arrays, strict=True):
             field.append(values)
     of_fields = [
-        split(field.whole(), of_field)
+        split(field.finish(), of_field)
         for field, of_field in zip(fields, zip(*shapes, strict=True), strict=False)
     ]
     return [CellBatch(*values) for values in zip(*of_fields, strict=True)]

@@ -75,7 +75,7 @@ class Prior:
         for first in range(0, len(text), MAX_PAIRS):
             some = text.part(first, first + MAX_PAIRS)
             _collect(self._batches(some), len(some), links)
-        return links.whole()
+        return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
         """Return both directions' posteriors of sentence pairs without empty sides.
@@ -126,7 +126,7 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
         check_words(src, f"pair {number}, source side")
         check_words(tgt, f"pair {number}, target side")
         numbering.add(src, tgt)
-    return estimate(numbering.whole())[0]
+    return estimate(numbering.finish())[0]
 
 
 def estimate(
@@ -165,7 +165,7 @@ def estimate(
     listen(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
-    return prior, links.whole()
+    return prior, links.finish()
 
 
 def _stem(word: str) -> str:

@@ -69,7 +69,7 @@ class TextLinks:
         growing = GrowingLinks(folder)
         for links in pairs:
             growing.append(np.array([len(links.src)]), links)
-        return growing.whole()
+        return growing.finish()
 
     def __len__(self) -> int:
         """Return the number of sentence pairs."""
@@ -102,7 +102,7 @@ class TextLinks:
         chosen = GrowingLinks(folder)
         for block in blocks(pairs, SENTENCES):
             chosen.append(self.counts(block), self.flat(block))
-        return chosen.whole()
+        return chosen.finish()
 
     def save(self, path: Path) -> None:
         """Write the links to a file, whole or not at all, as safetensors."""
@@ -150,7 +150,7 @@ def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
         read.append(np.zeros(1, np.int64))
     for first in range(0, size, BLOCK):
         read.append(part[first : min(first + BLOCK, size)])
-    return read.whole()
+    return read.finish()
 
 
 class GrowingLinks:
@@ -167,8 +167,8 @@ class GrowingLinks:
         for part, values in zip(self._parts, links, strict=True):
             part.append(values)
 
-    def whole(self) -> TextLinks:
+    def finish(self) -> TextLinks:
         """Return them all; nothing can be added any more."""
         return TextLinks(
-            self._ends.whole(), SoftLinks(*(part.whole() for part in self._parts))
+            self._ends.finish(), SoftLinks(*(part.finish() for part in self._parts))
         )

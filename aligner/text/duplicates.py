@@ -45,7 +45,7 @@ class PairHashes:
     def repeated(self) -> NDArray[np.bool_]:
         """Return whether each pair is equal to an earlier one, on disk."""
         self._write()
-        high, low = (half.whole() for half in self._halves)
+        high, low = (half.finish() for half in self._halves)
         repeated = mapped_zeros(len(high), np.bool_, self._folder)
         bits = (len(high) // PART).bit_length()
         for part in range(1 << bits):

@@ -65,7 +65,7 @@ class EncodedText:
         chosen = GrowingText(folder)
         for block in blocks(sentences, SENTENCES):
             chosen.append(self.flat(block), self.lengths(block))
-        return chosen.whole()
+        return chosen.finish()
 
     def part(self, first: int, last: int) -> "EncodedText":
         """Return the sentences from a first one up to another."""
@@ -77,7 +77,7 @@ class EncodedText:
         spelt = GrowingText(folder)
         for ids, ends in self._blocks():
             spelt.append(table.flat(ids), _sums(table.lengths(ids), ends))
-        return spelt.whole()
+        return spelt.finish()
 
     def places(self, table: "EncodedText", folder: Path | None = None) -> "EncodedText":
         """Return where in its sentence each id stood that `spelt` replaces."""
@@ -87,7 +87,7 @@ class EncodedText:
             places.append(
                 np.repeat(steps(np.diff(ends)), lengths), _sums(lengths, ends)
             )
-        return places.whole()
+        return places.finish()
 
     def _blocks(self) -> Iterator[tuple[Ids, Ints]]:
         """Yield the ids of some sentences at a time, and where each one ends there."""
@@ -132,9 +132,9 @@ class GrowingEnds:
         self._ends.append(self._end + np.cumsum(lengths))
         self._end += int(lengths.sum())
 
-    def whole(self) -> Ints:
+    def finish(self) -> Ints:
         """Return all ends; nothing can be added any more."""
-        return self._ends.whole()
+        return self._ends.finish()
 
 
 class GrowingText:
@@ -150,9 +150,9 @@ class GrowingText:
         self._ids.append(ids)
         self._ends.append(lengths)
 
-    def whole(self) -> EncodedText:
+    def finish(self) -> EncodedText:
         """Return the whole text; nothing can be added any more."""
-        return EncodedText(self._ids.whole(), self._ends.whole())
+        return EncodedText(self._ids.finish(), self._ends.finish())
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class GrowingArray:
             raise OSError(error.errno, reason, str(self._folder)) from error
         self._pending.clear()
 
-    def whole(self, *, writable: bool = False) -> NDArray[Any]:
+    def finish(self, *, writable: bool = False) -> NDArray[Any]:
         """Return the whole array; nothing can be added any more."""
         if self._file is None:
             array = np.frombuffer(self._pending, self._dtype)
@@ -78,7 +78,7 @@ def mapped_zeros(
     zeros = GrowingArray(dtype, folder)
     for first in range(0, size, BLOCK):
         zeros.append(np.zeros(min(BLOCK, size - first), dtype))
-    return zeros.whole(writable=True)
+    return zeros.finish(writable=True)
 
 
 def mapped_range(size: int, folder: Path | None = None) -> NDArray[np.int64]:
@@ -86,7 +86,7 @@ def mapped_range(size: int, folder: Path | None = None) -> NDArray[np.int64]:
     numbers = GrowingArray(np.int64, folder)
     for first in range(0, size, BLOCK):
         numbers.append(np.arange(first, min(first + BLOCK, size)))
-    return numbers.whole(writable=True)
+    return numbers.finish(writable=True)
 
 
 def blocks(values: NDArray[Any], size: int = BLOCK) -> Iterator[NDArray[Any]]:
@@ -102,7 +102,7 @@ def taken(
     chosen = GrowingArray(values.dtype, folder)
     for block in blocks(indices):
         chosen.append(values[block])
-    return chosen.whole()
+    return chosen.finish()
 
 
 def places_of_false(
@@ -113,4 +113,4 @@ def places_of_false(
     for block in blocks(marks):
         places.append(np.flatnonzero(~block) + first)
         first += len(block)
-    return places.whole()
+    return places.finish()

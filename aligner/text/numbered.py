@@ -55,7 +55,7 @@ class NumberedText:
             renumbered[new] = np.arange(len(words), len(words) + len(new))
             words += [self.words[number] for number in new.tolist()]
             chosen.append(renumbered[ids], self.numbers.lengths(block))
-        return NumberedText(chosen.whole(), words)
+        return NumberedText(chosen.finish(), words)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class NumberedBitext:
         numbering = Numbering(folder)
         for src, tgt in pairs:
             numbering.add(src, tgt)
-        return numbering.whole()
+        return numbering.finish()
 
     def __len__(self) -> int:
         """Return the number of sentence pairs."""
@@ -128,9 +128,9 @@ class Numbering:
         for side, words in zip(self._sides, (src, tgt), strict=True):
             side.add(words)
 
-    def whole(self) -> NumberedBitext:
+    def finish(self) -> NumberedBitext:
         """Return the whole text; nothing can be added any more."""
-        return NumberedBitext(*(side.whole() for side in self._sides))
+        return NumberedBitext(*(side.finish() for side in self._sides))
 
 
 class _Side:
@@ -154,6 +154,6 @@ class _Side:
         self._ids.clear()
         self._lengths.clear()
 
-    def whole(self) -> NumberedText:
+    def finish(self) -> NumberedText:
         self._write()
-        return NumberedText(self._text.whole(), list(self._numbers))
+        return NumberedText(self._text.finish(), list(self._numbers))

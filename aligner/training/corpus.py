@@ -217,7 +217,7 @@ def _read_pairs(
         counts.duplicate,
     )
     total = counts.kept + counts.dropped
-    return _Read(numbering.whole(), lines.whole(), repeated, kept, total, folder)
+    return _Read(numbering.finish(), lines.finish(), repeated, kept, total, folder)
 
 
 def _word_pairs(

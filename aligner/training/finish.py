@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 import torch
 
 from aligner.extraction.aligner import Aligner, WordPair, trained_direction
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.extraction.selection import (
     PRESETS,
-    Choice,
+    ReadingChoice,
     choose_by_agreement,
     choose_by_norm,
     choose_threshold,
@@ -71,16 +71,16 @@ def finish(
 
 def _choose(
     model: TranslationModel, valid: Sequence[WordPair], *, guided: bool
-) -> Choice:
+) -> ReadingChoice:
     config = model.config.training
-    pairs = [Segmented.of(pair, model.subwords) for pair in valid]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in valid]
     guided_layer = config.guide_layer - 1 if guided else None
     if config.direction == "both":
         return choose_by_agreement(model.network, pairs, guided_layer)
     if guided_layer is None:
         return choose_by_norm(model.network, pairs)
     # The highest norm says which layer reads most, not which one was taught to align.
-    return Choice(Reading(guided_layer, "full"), "guided", {})
+    return ReadingChoice(Reading(guided_layer, "full"), "guided", {})
 
 
 def _choose_thresholds(
@@ -100,7 +100,7 @@ def _choose_thresholds(
     return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
 
 
-def _say_choice(choice: Choice) -> None:
+def _say_choice(choice: ReadingChoice) -> None:
     if not choice.figures:
         log.info("reading layer %d, which was guided", choice.reading.layer + 1)
     for reading, value in choice.figures.items():

@@ -160,7 +160,9 @@ class Training:
         self._count(group)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = learning_rate(self.state.updates, config)
-        subwords = sum(int(self.train.written(one.examples).sum()) for one in group)
+        subwords = sum(
+            int(self.train.written_lengths(one.examples).sum()) for one in group
+        )
         total = torch.zeros((), device=self.device)
         for one in group:
             # Of several batches, only with the last one's are gradients summed up.

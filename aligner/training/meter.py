@@ -12,7 +12,7 @@ from aligner.errors import TrainingError
 from aligner.nmt.batching import Batches
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.training.processes import Processes
-from aligner.training.progress import Listener, Report
+from aligner.training.progress import Listener, TrainingReport
 from aligner.training.state import TrainingState
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -108,7 +108,7 @@ class Meter:
             seconds * (1 - of_steps) / max(of_steps, 1e-9),
         )
         self.listen(
-            Report(
+            TrainingReport(
                 kind=kind,
                 updates=state.updates,
                 epoch=round(self._passes(), 3),

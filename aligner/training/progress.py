@@ -14,7 +14,7 @@ class PriorPass:
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """The network's figures since the last report, or of a validation."""
 
     kind: str  # "train" or "valid"
@@ -29,10 +29,10 @@ class Report:
     seconds_left: float  # to that limit, at the present pace
 
 
-Listener: TypeAlias = Callable[[PriorPass | Report], None]
+Listener: TypeAlias = Callable[[PriorPass | TrainingReport], None]
 
 
-def unheard(event: PriorPass | Report) -> None:
+def unheard(event: PriorPass | TrainingReport) -> None:
     """Leave progress to others, or to nobody."""
 
 

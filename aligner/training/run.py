@@ -20,7 +20,14 @@ from aligner.training.corpus import Text, TrainingFiles
 from aligner.training.finish import finish, perplexity
 from aligner.training.preparation import prepare
 from aligner.training.processes import ALONE, Processes
-from aligner.training.progress import Listener, PriorPass, Report, clock, never, unheard
+from aligner.training.progress import (
+    Listener,
+    PriorPass,
+    TrainingReport,
+    clock,
+    never,
+    unheard,
+)
 from aligner.training.task import Task
 
 log = logging.getLogger(__name__)
@@ -77,7 +84,7 @@ class TrainingRun:
         """
         with _logged(self.task.out, self.processes) as write:
 
-            def listen(event: PriorPass | Report) -> None:
+            def listen(event: PriorPass | TrainingReport) -> None:
                 write(event)
                 self.on_progress(event)
 
@@ -117,14 +124,14 @@ class TrainingRun:
 @contextmanager
 def _logged(
     out: Path, processes: Processes
-) -> Iterator[Callable[[PriorPass | Report], None]]:
+) -> Iterator[Callable[[PriorPass | TrainingReport], None]]:
     """Yield what writes each report to log.jsonl, in one process."""
     if not processes.is_first:
         yield unheard
         return
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
 
-        def write(event: PriorPass | Report) -> None:
+        def write(event: PriorPass | TrainingReport) -> None:
             file.write(json.dumps(asdict(event)) + "\n")
             file.flush()
 

@@ -36,7 +36,7 @@ def find_links(
     links = GrowingLinks(folder)
     one, other = itertools.tee(_directions(aligner, pairs, links))
     agreed = agreement((choice[0] for choice in one), (choice[1] for choice in other))
-    return links.whole(), agreed
+    return links.finish(), agreed
 
 
 def _directions(

@@ -1,6 +1,6 @@
 """A page that shows sentence pairs: their links, and what the attention holds of them.
 
-One HTML file that needs no other and no network: `viewer.html` with the data put in, as
+One HTML file that needs no other and no network: `page.html` with the data put in, as
 JSON. A matrix is stored as 16-bit integers, as fractions of its largest value, so that
 a pair of 60 words, with all heads of a small model, stays around a megabyte.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from aligner.extraction.aligner import WordPair, direction_tags
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
-    Segmented,
+    SubwordPair,
     forced_batches,
     unpadded,
 )
@@ -84,7 +84,7 @@ def viewer_page(
         **_choices(model, shown_first),
         "pairs": pair_data(model, pairs, shown_first),
     }
-    template = files("aligner.analysis").joinpath("viewer.html").read_text("utf-8")
+    template = files("aligner.view").joinpath("page.html").read_text("utf-8")
     before, after = template.split("{{data}}")
     # Names of files that are not UTF-8 could not be written.
     title = escape(heading.title).encode("utf-8", "replace").decode()
@@ -191,7 +191,7 @@ def attention_scores(
 
     Keys are such as `forward 0 awi norm`; NULL is each matrix's last column.
     """
-    segmented = [Segmented.of(pair, model.subwords) for pair in pairs]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in pairs]
     results: list[dict[str, Heads]] = [{} for _ in pairs]
     for direction, tag in direction_tags(model).items():
         sides = segmented
@@ -207,7 +207,7 @@ def attention_scores(
 @torch.inference_mode()
 def _read(
     network: Transformer,
-    pairs: Sequence[Segmented],
+    pairs: Sequence[SubwordPair],
     tag: int,
     choices: Sequence[Reading],
 ) -> list[dict[str, Heads]]:

@@ -255,7 +255,9 @@ def test_settings_and_notes_are_passed_on(bert: Encoder) -> None:
 
 def test_progress_counts_sequences(bert: Encoder) -> None:
     told: list[tuple[int, int]] = []
-    study_encoder(bert, LINES, batch_tokens=1, progress=lambda *done: told.append(done))
+    study_encoder(
+        bert, LINES, batch_tokens=1, on_progress=lambda *done: told.append(done)
+    )
     assert told == [(n, 5) for n in range(1, 6)]
 
 

@@ -12,7 +12,7 @@ from aligner.analysis.nmt.measures import (
     measure_model,
 )
 from aligner.extraction.aligner import Aligner
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.links.alignment import GoldAlignment
@@ -34,8 +34,8 @@ GOLD = [
 ]
 
 
-def segmented(model: TranslationModel) -> list[Segmented]:
-    return [Segmented.of(pair, model.subwords) for pair in PAIRS]
+def segmented(model: TranslationModel) -> list[SubwordPair]:
+    return [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
 
 
 def measured(direction: str = "forward", **changes: object) -> ModelMeasures:

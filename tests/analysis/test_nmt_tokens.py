@@ -13,7 +13,7 @@ from aligner.analysis.nmt.tokens import (
     is_punctuation,
     measure_tokens,
 )
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.sublayers import Attention
 from aligner.text.subwords import EOS, TO_TGT
@@ -35,7 +35,7 @@ def model() -> TranslationModel:
 
 @pytest.fixture(scope="module")
 def found(model: TranslationModel) -> TokenMeasures:
-    segmented = [Segmented.of(pair, model.subwords) for pair in PAIRS]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
     return measure_tokens("m", model, segmented, PAIRS, TO_TGT)
 
 
@@ -47,7 +47,7 @@ def test_groups_are_sums_over_keys_and_means_over_queries(
     model = random_model()  # the oracle turns it to float64
     groups = found.groups[attention]
     for index, pair in enumerate(PAIRS):
-        one = Segmented.of(pair, model.subwords)
+        one = SubwordPair.of(pair, model.subwords)
         src, tgt = torch.tensor([[*one.src, EOS]]), torch.tensor([[TO_TGT, *one.tgt]])
         if attention == "decoder":
             of_keys = [0, *(TGT_GROUPS[index][w] for w in one.tgt_words)]
@@ -93,7 +93,7 @@ def test_correlations_are_over_layers_heads_and_sequences(found: TokenMeasures) 
 def test_tokens_are_all_source_subwords_with_their_means(
     found: TokenMeasures, model: TranslationModel
 ) -> None:
-    segmented = [Segmented.of(pair, model.subwords) for pair in PAIRS]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
     assert found.tokens.tolist() == [i for pair in segmented for i in pair.src]
     groups, first = found.groups["cross"], len(segmented[0].src)
     # What the tokens of a sentence get, and what EOS gets, is all there is.
@@ -105,7 +105,7 @@ def test_tokens_are_all_source_subwords_with_their_means(
 
 def test_a_kind_without_tokens_is_absent(model: TranslationModel) -> None:
     pairs = [(WORDS[:3], WORDS[2:4])]
-    segmented = [Segmented.of(pair, model.subwords) for pair in pairs]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in pairs]
     found = measure_tokens("m", model, segmented, pairs, TO_TGT)
     for groups in found.groups.values():
         assert groups.absent == ["punctuation"]

@@ -7,7 +7,7 @@ import pytest
 from small_models import random_model
 
 from aligner.analysis.nmt.training_words import (
-    TrainingText,
+    TextPlace,
     count_subwords,
     count_words,
     training_words,
@@ -32,7 +32,7 @@ def test_the_side_that_is_read_is_counted(
     (tmp_path / "tgt").write_text(TGT)
     model = random_model(joint=joint)
     model.meta["files"] = {name: str(tmp_path / name) for name in ("src", "tgt")}
-    words = training_words(TrainingText.of(model), direction)
+    words = training_words(TextPlace.of(model), direction)
     assert words == expected
     side = "src" if direction == "forward" else "tgt"
     counts: Counter[int] = Counter()
@@ -46,7 +46,7 @@ def test_raw_text_is_cut_into_words_as_in_training(tmp_path: Path) -> None:
     model = random_model()
     model.meta["files"] = {"src": str(tmp_path / "both"), "tgt": None}
     model.meta["files"]["tokenize"] = ["en", "fr"]
-    words = training_words(TrainingText.of(model), "forward")
+    words = training_words(TextPlace.of(model), "forward")
     assert words == {"It": 1, "'s": 1, "(": 1, "here": 1, ")": 1, ".": 1}
 
 
@@ -57,7 +57,7 @@ def test_raw_text_is_cut_into_words_as_in_training(tmp_path: Path) -> None:
 def test_a_text_that_is_not_there_counts_nothing(files: object) -> None:
     model = random_model()
     model.meta["files"] = files
-    assert training_words(TrainingText.of(model), "forward") is None
+    assert training_words(TextPlace.of(model), "forward") is None
 
 
 def test_words_are_counted() -> None:

@@ -14,7 +14,7 @@ from small_models import WORDS, random_model
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import aligner as aligner_module
 from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored_rule
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
     AlignedPair,
@@ -122,11 +122,11 @@ def test_scores_come_from_either_direction(model: TranslationModel) -> None:
     for pair, scores in zip(
         pairs, Aligner(model, reading).word_scores(pairs), strict=True
     ):
-        there = Segmented.of(pair, model.subwords)
+        there = SubwordPair.of(pair, model.subwords)
         # What is the target here, as a source of its own: not by `turned`.
         src, src_words = model.subwords.encode(pair[1], "tgt")
         tgt, tgt_words = model.subwords.encode(pair[0], "src")
-        back = Segmented(src, tgt, src_words, tgt_words)
+        back = SubwordPair(src, tgt, src_words, tgt_words)
         (forward,) = read_word_scores(model.network, [there], TO_TGT, reading)
         (reverse,) = read_word_scores(model.network, [back], TO_SRC, reading)
         assert scores.forward is not None
@@ -436,7 +436,7 @@ def test_a_forward_model_begins_with_bos() -> None:
     aligner = Aligner(model)
     assert aligner.rule.direction == "forward"
     for pair, scores in zip(pairs, aligner.word_scores(pairs), strict=True):
-        forced = Segmented.of(pair, model.subwords)
+        forced = SubwordPair.of(pair, model.subwords)
         (expected,) = read_word_scores(model.network, [forced], BOS, aligner.reading)
         np.testing.assert_allclose(scores.forward, expected, rtol=1e-4)
     assert len(list(aligner.align(pairs))) == 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_models import WORDS, random_model, random_network, sizes
 
 from aligner.extraction import forced_decoding
-from aligner.extraction.forced_decoding import ForcedBatch, Segmented, forced_batches
+from aligner.extraction.forced_decoding import ForcedBatch, SubwordPair, forced_batches
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.transformer import PAD
@@ -30,14 +30,14 @@ READINGS = [
 ]
 
 
-def segmented(src: list[int], tgt: list[int]) -> Segmented:
+def segmented(src: list[int], tgt: list[int]) -> SubwordPair:
     """Return a pair whose words have so many pieces; every piece is its own id."""
 
     def words(pieces: list[int]) -> np.ndarray:
         return np.repeat(np.arange(len(pieces)), pieces).astype(np.int32)
 
     sides = [np.arange(7, 7 + sum(pieces)).astype(np.int32) for pieces in (src, tgt)]
-    return Segmented(*sides, words(src), words(tgt))
+    return SubwordPair(*sides, words(src), words(tgt))
 
 
 pieces = st.lists(st.integers(1, 4), min_size=1, max_size=8)
@@ -46,7 +46,7 @@ pairs_strategy = st.lists(st.builds(segmented, pieces, pieces), max_size=30)
 
 @given(pairs_strategy, st.integers(1, 200), st.integers(1, 2000))
 def test_every_pair_comes_once_within_the_limits(
-    pairs: list[Segmented], tokens: int, cells: int
+    pairs: list[SubwordPair], tokens: int, cells: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forced_decoding, "CPU_BATCH_TOKENS", tokens)
@@ -63,7 +63,7 @@ def test_every_pair_comes_once_within_the_limits(
         check_content(batch, pairs)
 
 
-def check_content(batch: ForcedBatch, pairs: list[Segmented]) -> None:
+def check_content(batch: ForcedBatch, pairs: list[SubwordPair]) -> None:
     for row, index in enumerate(batch.indices):
         src, tgt, src_words, tgt_words = (side.tolist() for side in pairs[index])
         s, t = len(src), len(tgt)
@@ -85,7 +85,7 @@ def test_the_limits_fill_batches() -> None:
 
 
 @given(pairs_strategy)
-def test_both_directions_are_put_together_alike(pairs: list[Segmented]) -> None:
+def test_both_directions_are_put_together_alike(pairs: list[SubwordPair]) -> None:
     turned = [pair.turned() for pair in pairs]
     there, back = (forced_batches(way, TO_TGT, CPU) for way in (pairs, turned))
     assert [batch.indices for batch in there] == [batch.indices for batch in back]
@@ -115,7 +115,7 @@ def model() -> TranslationModel:
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
 def test_company_does_not_matter(model: TranslationModel, reading: Reading) -> None:
-    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(40)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(40)]
     together = read_word_scores(model.network, pairs, TO_TGT, reading)
     for pair, scores in zip(pairs, together, strict=True):
         (alone,) = read_word_scores(model.network, [pair], TO_TGT, reading)
@@ -128,7 +128,7 @@ def test_company_does_not_matter(model: TranslationModel, reading: Reading) -> N
 def test_limits_do_not_matter(
     model: TranslationModel, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(20)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(20)]
     before = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
     monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", limit)
     after = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
@@ -145,7 +145,7 @@ def test_the_whole_path_equals_naive_loops(
     """From the vectors to the words, one number at a time, in float64."""
     reading = Reading(1, rows, score)
     words = (["small", "houses"], ["mill", "we", "saw"])
-    pair = Segmented.of(words, model.subwords)
+    pair = SubwordPair.of(words, model.subwords)
     (found,) = read_word_scores(model.network, [pair], TO_TGT, reading)
 
     network = random_model().network.double()
@@ -172,7 +172,7 @@ def test_the_whole_path_equals_naive_loops(
 
 
 def test_weights_of_a_target_word_sum_to_one(model: TranslationModel) -> None:
-    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(10)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(10)]
     for scores in read_word_scores(model.network, pairs, TO_TGT, READINGS[2]):
         np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
 
@@ -182,7 +182,7 @@ def test_any_number_of_threads_gives_the_same_bits(
     model: TranslationModel, precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", 60)  # many batches
-    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(60)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(60)]
     before, found = torch.get_num_threads(), {}
     try:
         for threads in (1, 2, 5):
@@ -206,7 +206,7 @@ def test_what_fails_in_a_thread_fails_here(
         raise torch.OutOfMemoryError("too much")
 
     monkeypatch.setattr(Reading, "record", fail)
-    pairs = [Segmented.of(pair, model.subwords) for pair in word_pairs(3)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(3)]
     with pytest.raises(torch.OutOfMemoryError, match="too much"):
         read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
 

@@ -12,11 +12,11 @@ from small_models import WORDS, random_model
 
 from aligner.extraction import forced_decoding
 from aligner.extraction.aligner import Aligner
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import SOFT_THRESHOLD, LinkRule
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.extraction.selection import (
-    Choice,
+    ReadingChoice,
     agreement,
     choose_by_agreement,
     choose_by_norm,
@@ -38,8 +38,8 @@ def word_pairs(count: int) -> list[Pair]:
     return [(words(), words()) for _ in range(count)]
 
 
-def segmented(model: TranslationModel, pairs: list[Pair]) -> list[Segmented]:
-    return [Segmented.of(pair, model.subwords) for pair in pairs]
+def segmented(model: TranslationModel, pairs: list[Pair]) -> list[SubwordPair]:
+    return [SubwordPair.of(pair, model.subwords) for pair in pairs]
 
 
 def test_agreement_by_hand() -> None:
@@ -193,7 +193,7 @@ def test_a_forward_model_takes_the_layer_of_the_highest_norm(
 
 def test_the_choice_as_a_model_stores_it() -> None:
     figures = {Reading(0, "awi"): 0.25, Reading(1, "awo"): 1 / 3}
-    stored = Choice(Reading(1, "awo"), "agreement", figures).to_meta()
+    stored = ReadingChoice(Reading(1, "awo"), "agreement", figures).to_meta()
     assert stored == json.loads(json.dumps(stored))
     assert stored == {
         "layer": 2,
@@ -210,21 +210,23 @@ def test_the_choice_as_a_model_stores_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def choice() -> Choice:
+def choice() -> ReadingChoice:
     model = reversal_model()
     return choose_by_agreement(
         model.network, segmented(model, reversal_pairs(100, seed=3))
     )
 
 
-def test_what_predicts_a_digit_reads_it(choice: Choice) -> None:
+def test_what_predicts_a_digit_reads_it(choice: ReadingChoice) -> None:
     """With one decoder layer the row that predicts must look at the digit: AWO."""
     assert choice.reading == Reading(0, "awo")
     assert choice.figures[choice.reading] > 0.95
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "both"])
-def test_reversed_digits_align_anti_diagonally(choice: Choice, direction: str) -> None:
+def test_reversed_digits_align_anti_diagonally(
+    choice: ReadingChoice, direction: str
+) -> None:
     pairs = reversal_pairs(100, seed=4)
     aligner = Aligner(reversal_model(), choice.reading, LinkRule(direction=direction))
     found = wrong = 0

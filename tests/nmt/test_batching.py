@@ -197,9 +197,9 @@ def test_loading_equals_padding_by_rows(
             assert not found[row, len(expected) :].any()
     real = [i for i, subword in enumerate(predicted.flatten().tolist()) if subword]
     assert places.tolist() == real
-    assert src.shape[1] == batches.read(examples).max()
+    assert src.shape[1] == batches.read_lengths(examples).max()
     assert tgt.shape == predicted.shape
-    assert tgt.shape[1] == batches.written(examples).max()
+    assert tgt.shape[1] == batches.written_lengths(examples).max()
 
 
 @given(lengths, st.integers(1, 60))
@@ -233,9 +233,10 @@ def test_batches_hold_examples_of_like_length() -> None:
     """Less than a tenth of the cells is padding; at random it would be nearly half."""
     batches = Batches(random_bitext(2000, longest=30), "both", 1000)
     cells = sum(
-        len(chosen) * batches.written(chosen).max() for chosen in batches.epoch(1, 0)
+        len(chosen) * batches.written_lengths(chosen).max()
+        for chosen in batches.epoch(1, 0)
     )
-    assert batches.written(np.arange(4000)).sum() > 0.9 * cells
+    assert batches.written_lengths(np.arange(4000)).sum() > 0.9 * cells
 
 
 def test_both_directions_of_a_pair_differ_by_their_tag() -> None:
@@ -264,7 +265,7 @@ def test_written_counts_what_the_decoder_predicts(direction: str) -> None:
     batches = Batches(random_bitext(20), direction, 50)
     for chosen in batches.epoch(1, 0):
         predicted = batches.load(chosen).predicted
-        assert int(predicted.ne(PAD).sum()) == batches.written(chosen).sum()
+        assert int(predicted.ne(PAD).sum()) == batches.written_lengths(chosen).sum()
 
 
 def test_what_is_prepared_ahead_comes_in_order() -> None:

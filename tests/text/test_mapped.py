@@ -35,7 +35,7 @@ def test_what_is_added_comes_back(parts: list[list[int]]) -> None:
     growing = GrowingArray(np.int32)
     for part in parts:
         growing.append(np.array(part, np.int64))
-    whole = growing.whole()
+    whole = growing.finish()
     assert whole.dtype == np.int32
     assert whole.tolist() == [value for part in parts for value in part]
     assert not whole.flags.writeable
@@ -63,7 +63,7 @@ def test_no_file_has_a_name(tmp_path: Path) -> None:
     growing = GrowingArray(np.int64, tmp_path)
     growing.append(np.arange(100))
     assert list(tmp_path.iterdir()) == []
-    whole = growing.whole()
+    whole = growing.finish()
     assert list(tmp_path.iterdir()) == []
     assert whole.tolist() == list(range(100))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
@@ -149,7 +149,7 @@ def test_an_untrained_network_aligns(layer: int) -> None:
     text = encode(numbered, subwords)
 
     def aer() -> float:
-        segmented = [Segmented.of(pair, subwords) for pair in pairs[:TEST]]
+        segmented = [SubwordPair.of(pair, subwords) for pair in pairs[:TEST]]
         turned = [pair.turned() for pair in segmented]
         reading = Reading(layer, "awi")
         found: list[Alignment] = [

@@ -27,7 +27,7 @@ from aligner.training.guide import Guide
 from aligner.training.loop import Renewal, Training
 from aligner.training.loss import guided_loss, translation_loss, validation_loss
 from aligner.training.processes import Processes
-from aligner.training.progress import Report
+from aligner.training.progress import TrainingReport
 from aligner.training.state import STATE, TrainingState
 
 TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens
@@ -79,14 +79,14 @@ def assert_same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> Non
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def quiet(report: Report) -> None:
+def quiet(report: TrainingReport) -> None:
     """Listen to nothing."""
 
 
-def killer(updates: int) -> Callable[[Report], None]:
+def killer(updates: int) -> Callable[[TrainingReport], None]:
     """Return a listener that ends the process, as it were, at an update."""
 
-    def listen(report: Report) -> None:
+    def listen(report: TrainingReport) -> None:
         if report.kind == "train" and report.updates == updates:
             raise KeyboardInterrupt
 
@@ -528,7 +528,7 @@ def test_training_follows_the_guide(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("report_every_update")
 def test_reports_say_where_it_stands(tmp_path: Path) -> None:
-    reports: list[Report] = []
+    reports: list[TrainingReport] = []
     training = training_in(tmp_path, config(max_updates=7))
     training.run(reports.append, max_seconds=1000)
     kinds = [(report.kind, report.updates) for report in reports]
@@ -567,7 +567,7 @@ def test_the_reported_loss_is_per_subword(
         training.network, training.train, "float32", torch.device("cpu")
     )
     assert sum(losses) / sum(subwords) == pytest.approx(expected, rel=1e-4)
-    assert sum(subwords) == training.train.written(np.arange(80)).sum()
+    assert sum(subwords) == training.train.written_lengths(np.arange(80)).sum()
 
 
 def test_a_fresh_state_is_unfinished() -> None:
@@ -865,7 +865,7 @@ def test_a_report_right_after_another_has_a_speed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meter_module, "REPORT_SECONDS", 0.0)  # one at every update
-    reports: list[Report] = []
+    reports: list[TrainingReport] = []
     training_in(tmp_path, config(max_updates=6)).run(reports.append)
     assert {report.kind for report in reports} == {"train", "valid"}
     assert all(report.tokens_per_second > 0 for report in reports)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_models import WORDS, random_model
 
 from aligner.extraction.aligner import WordPair
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.alignment import GoldAlignment
 from aligner.nmt.checkpoint import TranslationModel
@@ -60,7 +60,7 @@ def with_guide(model: TranslationModel) -> TranslationModel:
 def test_matrices_are_what_the_readings_say(direction: str) -> None:
     model = with_guide(random_model(direction))
     data = pair_data(model, shown(PAIRS), FIRST)
-    segmented = [Segmented.of(pair, model.subwords) for pair in PAIRS]
+    segmented = [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
     turned = [pair.turned() for pair in segmented]
     tags = {"forward": (segmented, TO_TGT), "reverse": (turned, TO_SRC)}
     if direction == "forward":

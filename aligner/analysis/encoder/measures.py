@@ -14,7 +14,7 @@ from torch import Tensor
 from aligner.analysis.encoder.encoder import Batch, Encoder
 from aligner.analysis.encoder.layers import LayerReading
 from aligner.analysis.tokens.groups import (
-    Floats,
+    Doubles,
     GroupMeans,
     Groups,
     received_weights,
@@ -37,14 +37,14 @@ class Moments:
         self.squares = np.zeros(shape)
 
     def add(
-        self, place: int, count: int, total: Floats | float, squares: Floats
+        self, place: int, count: int, total: Doubles | float, squares: Doubles
     ) -> None:
         """Count so many more values at a place of the first axis."""
         self.count[place] += count
         self.total[place] += total
         self.squares[place] += squares
 
-    def variation(self) -> Floats:
+    def variation(self) -> Doubles:
         """Return standard deviation (of the population) / mean; 0 for a mean of 0."""
         mean = self.total / self.count
         variance = self.squares / self.count - mean**2
@@ -69,31 +69,31 @@ class EncoderMeasures:
 
     groups: GroupMeans
     tokens: NDArray[np.int64]
-    token_weights: Floats
-    token_norms: Floats
-    input_variation: Floats
-    norm_variation: Floats
-    weight_variation: Floats
+    token_weights: Doubles
+    token_norms: Doubles
+    input_variation: Doubles
+    norm_variation: Doubles
+    weight_variation: Doubles
 
 
 def measure_encoder(
     encoder: Encoder,
     sequences: Sequence[Sequence[int]],
     batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> EncoderMeasures:
     """Measure an encoder on sequences that begin with CLS and end with SEP.
 
-    Memory grows by 96 bytes for each layer, head and sequence. `progress` is told how
-    many sequences are done, and of how many.
+    Memory grows by 96 bytes for each layer, head and sequence. `on_progress` is told
+    how many sequences are done, and of how many.
     """
     measuring = _Measuring(encoder, sequences)
     done = 0
     for indices in batches([len(ids) for ids in sequences], batch_tokens):
         measuring.add(encoder.batch([sequences[i] for i in indices]), indices)
         done += len(indices)
-        if progress is not None:
-            progress(done, len(sequences))
+        if on_progress is not None:
+            on_progress(done, len(sequences))
     return measuring.result()
 
 

@@ -32,7 +32,7 @@ def study_encoder(
     settings: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> Report:
     """Return the report on an encoder that reads a text, a sequence for each line.
 
@@ -44,7 +44,7 @@ def study_encoder(
         notes: what else its reader has to know.
         batch_tokens: tokens read at a time, padding included; figures do not depend
             on it.
-        progress: called with sequences done, and of how many.
+        on_progress: called with sequences done, and of how many.
 
     Raises:
         CorpusError: the text has no tokens.
@@ -53,7 +53,7 @@ def study_encoder(
     counts = Counter(t for ids in text.ids for t in ids[1:-1])
     if frequency_lines is not None:  # first, as it may be what cannot be read
         counts = Counter(t for ids in encoder.token_ids(frequency_lines) for t in ids)
-    measures = measure_encoder(encoder, text.ids, batch_tokens, progress)
+    measures = measure_encoder(encoder, text.ids, batch_tokens, on_progress)
     frequencies = frequencies_of(
         measures.tokens, measures.token_weights, measures.token_norms, counts
     )

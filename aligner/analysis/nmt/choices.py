@@ -13,7 +13,7 @@ from aligner.terms import Rows, Score
 Chosen: TypeAlias = tuple[int, int | None]
 
 
-class Choice(NamedTuple):
+class WayToChoose(NamedTuple):
     """A way to choose a layer or a head.
 
     Attributes:
@@ -60,10 +60,10 @@ def _place(model: ModelMeasures, flat: int) -> Chosen:
     return int(layer), int(head)
 
 
-BEST_LAYER = Choice("best layer, by gold", False, _best_layer)
-BEST_HEAD = Choice("best head, by gold", True, _best_head)
+BEST_LAYER = WayToChoose("best layer, by gold", False, _best_layer)
+BEST_HEAD = WayToChoose("best head, by gold", True, _best_head)
 WITHOUT_GOLD = (
-    Choice("layer of highest mean norm", False, _highest_layer),
-    Choice("layer of best agreement", False, _agreeing_layer),
-    Choice("head of highest mean norm", True, _highest_head),
+    WayToChoose("layer of highest mean norm", False, _highest_layer),
+    WayToChoose("layer of best agreement", False, _agreeing_layer),
+    WayToChoose("head of highest mean norm", True, _highest_head),
 )

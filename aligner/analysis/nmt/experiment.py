@@ -10,7 +10,7 @@ from aligner.analysis.nmt.measures import ModelMeasures, measure_model
 from aligner.analysis.nmt.study import study_models
 from aligner.analysis.nmt.tokens import ATTENTIONS, TokenMeasures, measure_tokens
 from aligner.analysis.nmt.training_words import (
-    TrainingText,
+    TextPlace,
     WordCounts,
     count_subwords,
     training_words,
@@ -19,7 +19,7 @@ from aligner.analysis.report.content import Report
 from aligner.analysis.tokens.frequencies import Frequencies
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.aligner import WordPair, direction_tags, problem_of
-from aligner.extraction.forced_decoding import Segmented
+from aligner.extraction.forced_decoding import SubwordPair
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import gold_gaps
 from aligner.nmt.checkpoint import (
@@ -66,7 +66,7 @@ def run_experiment(
     settings: Mapping[str, Any],
     device: str = "cpu",
     frequency_words: WordCounts | None = None,
-    progress: Progress = lambda done, of: None,
+    on_progress: Progress = lambda done, of: None,
 ) -> Report:
     """Measure models one after the other, and report on all of them.
 
@@ -77,7 +77,7 @@ def run_experiment(
         device: where they are run.
         frequency_words: how often words occur in the language that is read; by default
             counted in each model's training text, where that is still there.
-        progress: told after each batch.
+        on_progress: told after each batch.
 
     Raises:
         ConfigError: the models differ in size, or don't know the direction.
@@ -86,14 +86,14 @@ def run_experiment(
     """
     _check_models(directories, text.direction)
     found = _Experiment()
-    steps = _Steps(progress, len(directories) * len(text.pairs))
+    steps = _Steps(on_progress, len(directories) * len(text.pairs))
     training_text = cache(training_words)
     for name, directory in _named(directories).items():
         model = load_model(directory, device)
         _measure(name, directory, model, text, found, steps)
         words = frequency_words
         if words is None:
-            words = training_text(TrainingText.of(model), text.direction)
+            words = training_text(TextPlace.of(model), text.direction)
         if words is not None:
             side: Side = "src" if text.direction == "forward" else "tgt"
             counts = count_subwords(words, model.subwords, side)
@@ -144,13 +144,13 @@ def _sizes(sizes: tuple[int, int, int]) -> str:
 class _Steps:
     """Progress in pairs, each of which a model reads twice."""
 
-    def __init__(self, progress: Progress, of: int) -> None:
-        self.progress = progress
+    def __init__(self, on_progress: Progress, of: int) -> None:
+        self.on_progress = on_progress
         self.done, self.of = 0.0, of
 
     def __call__(self, pairs: float) -> None:
         self.done += pairs / 2
-        self.progress(round(self.done), self.of)
+        self.on_progress(round(self.done), self.of)
 
 
 def _named(directories: Sequence[Path]) -> dict[str, Path]:
@@ -181,7 +181,7 @@ def _measure(
             f"{problems[0]}"
         )
     segmented = [
-        None if problem else Segmented.of(pair, model.subwords)
+        None if problem else SubwordPair.of(pair, model.subwords)
         for pair, problem in zip(text.pairs, problems, strict=True)
     ]
     found.measures.append(

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aligner.analysis.tokens.groups import Floats, to_float64
+from aligner.analysis.tokens.groups import Doubles, to_float64
 from aligner.extraction.aligner import direction_tags, trained_direction
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
-    Segmented,
+    SubwordPair,
     forced_batches,
     unpadded,
 )
@@ -64,8 +64,8 @@ class ModelMeasures:
     name: str
     links: dict[Place, list[Alignment]]
     aer: dict[Place, float]
-    layer_norms: dict[Rows, Floats]
-    head_norms: dict[Rows, Floats]
+    layer_norms: dict[Rows, Doubles]
+    head_norms: dict[Rows, Doubles]
     agreement: dict[tuple[int, Rows], float]
 
     @property
@@ -79,12 +79,12 @@ class ModelMeasures:
         layers, heads = next(iter(self.head_norms.values())).shape
         return layers, heads
 
-    def by_layer(self, rows: Rows, score: Score) -> Floats:
+    def by_layer(self, rows: Rows, score: Score) -> Doubles:
         """Return the error rate of each layer with all heads together, (layers,)."""
         layers = range(self.sizes[0])
         return np.array([self.aer[Place(i, None, rows, score)] for i in layers])
 
-    def by_head(self, rows: Rows, score: Score) -> Floats:
+    def by_head(self, rows: Rows, score: Score) -> Doubles:
         """Return the error rate of each head, (layers, heads)."""
         layers, heads = self.sizes
         return np.array(
@@ -98,7 +98,7 @@ class ModelMeasures:
 def measure_model(
     name: str,
     model: TranslationModel,
-    pairs: Sequence[Segmented | None],
+    pairs: Sequence[SubwordPair | None],
     gold: Sequence[GoldAlignment],
     direction: OneWay = "forward",
     step: Step = lambda pairs: None,
@@ -150,7 +150,7 @@ class _Measuring:
         self.layer_totals = {whole: np.zeros(layers) for whole in self.passes}
         self.head_totals = {whole: np.zeros((layers, heads)) for whole in self.passes}
 
-    def means(self, totals: dict[bool, Floats]) -> dict[Rows, Floats]:
+    def means(self, totals: dict[bool, Doubles]) -> dict[Rows, Doubles]:
         """Return means over target positions, by the rows of each pass."""
         return {
             one: totals[whole] / max(self.positions, 1)
@@ -159,7 +159,7 @@ class _Measuring:
         }
 
     @torch.inference_mode()
-    def add(self, batch: ForcedBatch, pairs: Sequence[Segmented]) -> None:
+    def add(self, batch: ForcedBatch, pairs: Sequence[SubwordPair]) -> None:
         """Count one batch in."""
         self.positions += int((batch.tgt_words >= 0).sum())
         for whole, rows in self.passes.items():
@@ -187,7 +187,7 @@ class _Measuring:
         place: Place,
         scores: Tensor,
         batch: ForcedBatch,
-        pairs: Sequence[Segmented],
+        pairs: Sequence[SubwordPair],
     ) -> None:
         of_words = word_scores(
             target_rows(scores, place.rows), batch.src_words, batch.tgt_words
@@ -212,7 +212,7 @@ def _scores(layer: int, record: SublayerRecord) -> Iterator[tuple[Place, Tensor]
 
 
 def _with_gaps(
-    found: Sequence[Alignment], pairs: Sequence[Segmented | None], *, turned: bool
+    found: Sequence[Alignment], pairs: Sequence[SubwordPair | None], *, turned: bool
 ) -> list[Alignment]:
     """Return (src, tgt) links of the pairs that were read, and none for the others."""
     given = map(flip, found) if turned else iter(found)

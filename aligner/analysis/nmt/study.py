@@ -13,8 +13,8 @@ from aligner.analysis.nmt.choices import (
     BEST_HEAD,
     BEST_LAYER,
     WITHOUT_GOLD,
-    Choice,
     Chosen,
+    WayToChoose,
 )
 from aligner.analysis.nmt.figures import ROWS, correlations, figures_of
 from aligner.analysis.nmt.measures import SCORES, ModelMeasures, Place
@@ -266,7 +266,7 @@ def _layer_numbers(models: Sequence[ModelMeasures]) -> range:
 
 
 def _rates(
-    choice: Choice, models: Sequence[ModelMeasures], rows: Rows, score: Score
+    choice: WayToChoose, models: Sequence[ModelMeasures], rows: Rows, score: Score
 ) -> list[float | None]:
     return [choice.rate(model, rows, score) for model in models]
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from aligner.analysis.nmt.measures import Step
 from aligner.analysis.tokens.frequencies import Frequencies, frequencies_of
 from aligner.analysis.tokens.groups import (
-    Floats,
+    Doubles,
     GroupMeans,
     Groups,
     received_weights,
     to_float64,
 )
-from aligner.extraction.forced_decoding import ForcedBatch, Segmented, forced_batches
+from aligner.extraction.forced_decoding import ForcedBatch, SubwordPair, forced_batches
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import vector_norms
 from aligner.nmt.sublayers import Attention, sublayer_records
@@ -52,8 +52,8 @@ class TokenMeasures:
     name: str
     groups: dict[Attention, GroupMeans]
     tokens: NDArray[np.int64]
-    token_weights: Floats
-    token_norms: Floats
+    token_weights: Doubles
+    token_norms: Doubles
 
     def frequencies(self, counts: Mapping[int, int]) -> Frequencies:
         """Set the source subwords beside how frequent they are by some counts."""
@@ -69,7 +69,7 @@ def is_punctuation(word: str) -> bool:
 def measure_tokens(
     name: str,
     model: TranslationModel,
-    pairs: Sequence[Segmented],
+    pairs: Sequence[SubwordPair],
     words: Sequence[tuple[Sequence[str], Sequence[str]]],
     tag: int,
     step: Step = lambda pairs: None,
@@ -104,7 +104,7 @@ class _Measuring:
     def __init__(
         self,
         model: TranslationModel,
-        pairs: Sequence[Segmented],
+        pairs: Sequence[SubwordPair],
         words: Sequence[tuple[Sequence[str], Sequence[str]]],
     ) -> None:
         sizes = model.config.transformer

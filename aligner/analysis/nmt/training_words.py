@@ -14,7 +14,7 @@ from aligner.text.words import word_tokenizers
 WordCounts: TypeAlias = Mapping[str, int]
 
 
-class TrainingText(NamedTuple):
+class TextPlace(NamedTuple):
     """Where a model's directory says that it was trained; None where it doesn't."""
 
     src: str | None
@@ -22,7 +22,7 @@ class TrainingText(NamedTuple):
     tokenize: tuple[str, str] | None
 
     @classmethod
-    def of(cls, model: TranslationModel) -> "TrainingText":
+    def of(cls, model: TranslationModel) -> "TextPlace":
         """Return what a model says; nothing can be read of stdin again."""
         files = model.meta.get("files")
         if not isinstance(files, dict) or "-" in (files.get("src"), files.get("tgt")):
@@ -32,7 +32,7 @@ class TrainingText(NamedTuple):
         return cls(files.get("src"), files.get("tgt"), languages)
 
 
-def training_words(text: TrainingText, direction: OneWay) -> dict[str, int] | None:
+def training_words(text: TextPlace, direction: OneWay) -> dict[str, int] | None:
     """Count the words of the side that is read in a training text.
 
     Returns None where it cannot be read any more.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from aligner.analysis.tokens.groups import Floats
+from aligner.analysis.tokens.groups import Doubles
 
 
 class Frequencies(NamedTuple):
@@ -19,12 +19,12 @@ class Frequencies(NamedTuple):
         unseen: how many tokens the counted text does not have.
     """
 
-    ranks: Floats
-    norms: Floats
-    weights: Floats
-    type_ranks: Floats
-    type_norms: Floats
-    type_weights: Floats
+    ranks: Doubles
+    norms: Doubles
+    weights: Doubles
+    type_ranks: Doubles
+    type_norms: Doubles
+    type_weights: Doubles
     unseen: int
 
     def notes(self, counted: str) -> list[str]:
@@ -52,8 +52,8 @@ def frequency_ranks(
 
 def frequencies_of(
     tokens: NDArray[np.int64],
-    weights: Floats,
-    norms: Floats,
+    weights: Doubles,
+    norms: Doubles,
     counts: Mapping[int, int],
 ) -> Frequencies:
     """Set the norms and weights of a text's tokens beside the ranks by some counts."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aligner.analysis.tokens.correlation import spearman
 
-Floats: TypeAlias = NDArray[np.float64]
+Doubles: TypeAlias = NDArray[np.float64]
 Groups: TypeAlias = NDArray[np.int64]  # the group of each token of a sequence
 
 
@@ -48,7 +48,7 @@ class GroupMeans:
         self.token_norms = [np.zeros(len(of_sequence)) for of_sequence in groups]
 
     def add(
-        self, layer: int, sequences: Sequence[int], weights: Floats, norms: Floats
+        self, layer: int, sequences: Sequence[int], weights: Doubles, norms: Doubles
     ) -> None:
         """Take in a layer's figures for some sequences, each once.
 
@@ -83,7 +83,7 @@ class GroupMeans:
         """The names of the groups that have none."""
         return [name for i, name in enumerate(self.names) if i not in self.present]
 
-    def means(self) -> Floats:
+    def means(self) -> Doubles:
         """Return α, `‖αf(x)‖` and `‖f(x)‖` of each head and group, (L, H, G, 3).
 
         The first two are means over all sequences, so that the groups' α add up to 1;
@@ -93,7 +93,7 @@ class GroupMeans:
         weights, weighted = self.weights.mean(0), self.weighted_norms.mean(0)
         return np.stack([weights, weighted, self.norms.sum(0) / having], axis=-1)
 
-    def points(self, group: int) -> tuple[Floats, Floats]:
+    def points(self, group: int) -> tuple[Doubles, Doubles]:
         """Return α and `‖f(x)‖` of each sequence that has a group, layer and head."""
         there = self.counts[:, group] > 0
         of_group = (array[there, ..., group] for array in (self.weights, self.norms))
@@ -116,7 +116,7 @@ def received_weights(weights: Tensor, real: Tensor) -> Tensor:
     return (shares[:, None, None, :] @ weights)[:, :, 0]
 
 
-def to_float64(tensor: Tensor) -> Floats:
+def to_float64(tensor: Tensor) -> Doubles:
     """Return a tensor as an array in float64, which not every device knows."""
-    array: Floats = tensor.cpu().double().numpy()
+    array: Doubles = tensor.cpu().double().numpy()
     return array

@@ -13,7 +13,7 @@ from aligner.analysis.report.content import Cell, Table
 from aligner.analysis.report.figures import Curves, Scatter, thinned
 from aligner.analysis.tokens.correlation import spearman
 from aligner.analysis.tokens.frequencies import Frequencies
-from aligner.analysis.tokens.groups import Floats, GroupMeans
+from aligner.analysis.tokens.groups import Doubles, GroupMeans
 
 NORM, WEIGHTED = "‖f(x)‖", "‖αf(x)‖"
 FIGURES = ("α", WEIGHTED, NORM)
@@ -132,7 +132,7 @@ def frequency_table(
 
 
 def curves(
-    name: str, title: str, groups: GroupMeans, means: Floats, figure: int
+    name: str, title: str, groups: GroupMeans, means: Doubles, figure: int
 ) -> Curves:
     """Return the curves of one of `FIGURES` over layers; `means` is (L, H, G, 3)."""
     of_layers = means[..., figure].mean(1)  # (L, G)

@@ -8,7 +8,7 @@ import typer
 from aligner.cli.console import say
 from aligner.cli.options import FLAG, GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
 from aligner.errors import ConfigError, LinkFormatError
-from aligner.ranges import SEED, Range
+from aligner.ranges import BASE, INDEX, SEED
 from aligner.terms import GoldFormat
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def evaluate(
         int,
         typer.Option(
             metavar="N",
-            callback=within(Range(0, 1)),
+            callback=within(BASE),
             help="Hypotheses count from 0 or 1.",
         ),
     ] = 0,
@@ -57,7 +57,7 @@ def evaluate(
         int,
         typer.Option(
             metavar="N",
-            callback=within(Range(0)),
+            callback=within(INDEX),
             help="List this many of the worst sentences.",
         ),
     ] = 0,

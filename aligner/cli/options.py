@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import typer
 
-from aligner.ranges import COUNT, Range
+from aligner import ranges
+from aligner.ranges import BASE, COUNT, Range
 
 Number = TypeVar("Number", int, float, None)
 
@@ -55,7 +56,7 @@ OUT = of_text(
 DEVICE = of_machine(metavar="NAME", help="auto, cpu, cuda or mps. Default: auto.")
 THREADS = of_machine(
     metavar="N",
-    callback=within(Range(1, 1024)),
+    callback=within(ranges.THREADS),
     help="On the CPU; default: as many as cores that this process may use.",
 )
 PRECISION = of_machine(
@@ -81,7 +82,7 @@ GOLD_FORMAT = of_text(
 )
 GOLD_BASE = of_text(
     metavar="N",
-    callback=within(Range(0, 1)),
+    callback=within(BASE),
     help="Gold counts from 0 or 1; default: by format.",
 )
 GOLD_REVERSE = of_text(

@@ -22,7 +22,7 @@ from aligner.cli.options import (
 )
 from aligner.cli.ranks import rank_from_environment
 from aligner.errors import ConfigError
-from aligner.ranges import COUNT, SEED, Range
+from aligner.ranges import COUNT, SEED, TIME
 from aligner.terms import TrainedDirection
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def train(
         float,
         of_training(
             metavar="X",
-            callback=within(Range(0, math.inf, open=True)),
+            callback=within(TIME),
             help="Stop the network's training, of each seed, after this time. The "
             "prior before it, aligning between rounds, and the last figures take a "
             "minute or two each.",
@@ -121,6 +121,8 @@ def train(
 
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
+    if resume and overwrite:
+        raise ConfigError("--overwrite: expected no --resume beside it")
     of_text = {
         "--tgt": tgt,
         "--valid-src": valid_src,
@@ -219,7 +221,9 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
     from aligner.nmt.checkpoint import META, read_meta
     from aligner.nmt.config import read_config
 
+    # What is not begun yet has a recipe in any case, the same as what is.
     recipe = given.recipe or read_config("small")
+    given = replace(given, recipe=recipe)
     first = given.changes.get("seed", recipe.training.seed)
     for seed in range(first, first + seeds):
         place = out / f"seed-{seed}"

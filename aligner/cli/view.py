@@ -3,7 +3,7 @@
 import random
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -161,9 +161,7 @@ def view(
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))
     if links is None:
-        aligned = range(len(words)) if chosen is None else chosen
-        found = aligner.align([words[i] for i in aligned])
-        links = {i: pair.links for i, pair in zip(aligned, found, strict=True)}
+        links = _links(aligner, words, range(len(words)) if chosen is None else chosen)
     if chosen is None:
         chosen = _worst(reference or [], links, worst or SHOWN)
     shown = _shown(aligner, words, links, reference, chosen, hyp)
@@ -237,6 +235,26 @@ def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":
             f"got {len(links)}"
         )
     return dict(enumerate(links))
+
+
+def _links(
+    aligner: "Aligner", words: Sequence["WordPair"], chosen: Iterable[int]
+) -> "dict[int, Alignment]":
+    """Return the links of pairs, and of those that `aligner align` reads with them.
+
+    By themselves, the last bits of their scores would differ, and some links, too.
+    """
+    from aligner.extraction.aligner import chunks
+
+    links: dict[int, Alignment] = {}
+    wanted, first = set(chosen), 0
+    for chunk in chunks(words):
+        places = range(first, first + len(chunk))
+        first += len(chunk)
+        if not wanted.isdisjoint(places):
+            found = aligner.align_chunk(chunk)
+            links |= {i: pair.links for i, pair in zip(places, found, strict=True)}
+    return links
 
 
 def _worst(

@@ -112,7 +112,7 @@ class Aligner:
         good = [
             pair for pair, problem in zip(chunk, problems, strict=True) if not problem
         ]
-        scores = iter(self.word_scores(good))
+        scores = iter(self._word_scores(good))
         for problem in problems:
             if problem:
                 yield AlignedPair(frozenset(), {}, problem=problem)
@@ -125,7 +125,9 @@ class Aligner:
         Raises:
             TypeError: a side of a pair, which is named, is no sequence of words.
         """
-        pairs = list(_checked(pairs))
+        return self._word_scores(list(_checked(pairs)))
+
+    def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         prior = self.model.prior
         if prior is None or not self.prior_weight:
             return self._network_scores(pairs)

@@ -29,6 +29,7 @@ from aligner.nmt.norms import head_norms, layer_norms
 from aligner.nmt.precision import attention_kernels, computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
+from aligner.ranges import INDEX
 from aligner.terms import Precision, Rows, Score
 
 WordScores = NDArray[np.float32]
@@ -47,12 +48,21 @@ class Reading:
         rows: the decoder's rows that speak for a target word.
         score: vector norms, attention weights as the baseline, or what else `Score` is.
         head: one head, from 0; None for all heads together.
+
+    Raises:
+        ConfigError: a layer or a head is no number from 0.
     """
 
     layer: int
     rows: Rows
     score: Score = "norm"
     head: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        INDEX.check("layer", self.layer)
+        if self.head is not None:
+            INDEX.check("head", self.head)
 
     def record(
         self, network: Transformer, batch: "ForcedBatch"

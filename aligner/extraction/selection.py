@@ -24,6 +24,7 @@ from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
 PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
+BETA = Range(0, 1000, above=True)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
     Raises:
         ConfigError: beta is not a number above 0.
     """
-    Range(0, open=True).check("beta", beta)
+    BETA.check("beta", beta)
     if not pairs:
         return SOFT_THRESHOLD
     joint = np.concatenate([combine(*scores).ravel() for scores in pairs])

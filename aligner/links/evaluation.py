@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, flip
-from aligner.ranges import COUNT, SEED
+from aligner.ranges import COUNT, INDEX, SEED, SHARE
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -107,8 +107,10 @@ def bootstrap_intervals(
     are, and the pooled rates computed anew each time.
 
     Raises:
+        ConfigError: A number is out of its range.
         LinkFormatError: Gold and hypothesis have different lengths.
     """
+    _check_numbers(resamples, seed, confidence)
     counts = _count(gold, hypothesis)
     rates = np.concatenate([_rates(t) for t in _resample(counts, resamples, seed)])
     low, high = _percentiles(rates, confidence)  # (4,) each
@@ -133,8 +135,10 @@ def compare(
     can come out. A handful of sentence pairs makes it too optimistic.
 
     Raises:
+        ConfigError: A number is out of its range.
         LinkFormatError: A hypothesis has another length than the gold.
     """
+    _check_numbers(resamples, seed, confidence)
     paired = np.stack([_count(gold, hypothesis_a), _count(gold, hypothesis_b)], axis=1)
     observed = _aer_difference(paired.sum(axis=0))
     drawn = np.concatenate(
@@ -158,8 +162,10 @@ def worst_sentences(
     links are outside the possible ones; `missed` are the sure ones not found.
 
     Raises:
+        ConfigError: `n` is no number from 0.
         LinkFormatError: Gold and hypothesis have different lengths.
     """
+    INDEX.check("n", n)
     aer = _rates(_count(gold, hypothesis))[:, 0].tolist()
     errors = [
         SentenceErrors(index, aer[index], one.sure - links, links - one.possible)
@@ -268,8 +274,6 @@ def _resample(counts: _Counts, resamples: int, seed: int) -> Iterator[_Floats]:
 
     A resample is how often each sentence pair was drawn, so that pooling is a product.
     """
-    COUNT.check("resamples", resamples)
-    SEED.check("seed", seed)
     generator = np.random.default_rng(seed)
     sentences = len(counts)
     rows_at_once = max(1, _DRAWS_AT_ONCE // max(1, sentences))
@@ -281,6 +285,12 @@ def _resample(counts: _Counts, resamples: int, seed: int) -> Iterator[_Floats]:
         # As floats, for BLAS; exact up to 2 ** 53.
         drawn = times.reshape(rows, sentences).astype(np.float64)
         yield np.tensordot(drawn, counts.astype(np.float64), axes=1)
+
+
+def _check_numbers(resamples: int, seed: int, confidence: float) -> None:
+    COUNT.check("resamples", resamples)
+    SEED.check("seed", seed)
+    SHARE.check("confidence", confidence)
 
 
 def _percentiles(values: _Floats, confidence: float) -> _Floats:

@@ -80,7 +80,9 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     check_model(directory)
     meta = read_meta(directory)
     config = read_stored_config(directory)
-    subwords = Subwords.load(directory, lowercase=config.subwords.lowercase)
+    subwords = Subwords.load(
+        directory, joint=config.subwords.joint, lowercase=config.subwords.lowercase
+    )
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
     path = directory / PRIOR

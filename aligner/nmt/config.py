@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import aligner
 from aligner.errors import ConfigError
+from aligner.ranges import LARGEST
 
 
 class Section(BaseModel):
@@ -70,7 +71,7 @@ class TrainingConfig(Section):
     """How the Transformer is trained."""
 
     direction: Literal["both", "forward"] = "both"
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, le=LARGEST)
     batch_tokens: int = Field(2000, ge=1)  # padded tokens on the longer side
     accumulate: int = Field(1, ge=1)  # batches per update
     learning_rate: float = Field(1e-3, gt=0)  # at the end of the warm-up

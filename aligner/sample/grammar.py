@@ -16,6 +16,7 @@ import random
 from dataclasses import dataclass
 
 from aligner.links.alignment import GoldAlignment
+from aligner.ranges import INDEX, SEED
 from aligner.sample.lexicon import (
     ADJECTIVES,
     ADVERBS,
@@ -64,7 +65,12 @@ def sample_corpus(pairs: int, seed: int = 1) -> list[SamplePair]:
     """Return so many distinct pairs: the same for the same seed on every platform.
 
     A shorter corpus is the beginning of a longer one with the same seed.
+
+    Raises:
+        ConfigError: a number is out of its range.
     """
+    INDEX.check("pairs", pairs)
+    SEED.check("seed", seed)
     grammar = _Grammar(random.Random(seed))
     corpus: dict[tuple[tuple[str, ...], tuple[str, ...]], SamplePair] = {}
     while len(corpus) < pairs:

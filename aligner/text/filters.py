@@ -1,5 +1,6 @@
 """Training filters: which sentence pairs a translation model should learn from."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Filters:
             ConfigError: a limit would drop every pair.
         """
         COUNT.check("max_words", self.max_words)
-        Range(1).check("max_ratio", self.max_ratio)
+        Range(1, math.inf).check("max_ratio", self.max_ratio)
 
 
 @dataclass

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import sentencepiece
 
 from aligner.errors import ConfigError, CorpusError, ModelError
+from aligner.ranges import Range
 from aligner.terms import Side
 from aligner.text.encoded import EncodedText
 from aligner.text.words import canonical
@@ -32,7 +33,7 @@ SPECIALS = ("<pad>", "<unk>", "<s>", "</s>", "<to_src>", "<to_tgt>")
 UNKNOWN = "⁇"  # what decoding shows for UNK
 
 _WORD_START = "\u2581"  # sentencepiece's mark for the space before a word
-_SMALLEST_VOCABULARY = 16
+_VOCABULARY = Range(16, 1_000_000, whole=True)
 _LONGEST_TRAINING_WORD = 100  # characters; sentencepiece's training is not linear
 _LONGEST_PIECE = 16  # characters, as in sentencepiece
 _CANDIDATE_WORDS = 100_000
@@ -89,7 +90,7 @@ class Subwords:
             lowercase: lower-case the words, here and whenever they are encoded.
 
         Raises:
-            ConfigError: `vocab_size` is too small for any text.
+            ConfigError: `vocab_size` is too small for any text, or too large.
             CorpusError: there are no words.
         """
         return cls.from_counts(
@@ -116,28 +117,24 @@ class Subwords:
         The words stand in the order in which they come in the text: where too many are
         equally frequent, the first ones count.
         """
-        if vocab_size < _SMALLEST_VOCABULARY:
-            raise ConfigError(
-                f"vocab_size: expected at least {_SMALLEST_VOCABULARY}, "
-                f"got {vocab_size}"
-            )
+        _VOCABULARY.check("vocab_size", vocab_size)
         texts = [(src, tgt)] if joint else [(src,), (tgt,)]
         counts = [_trainable_words(sides, lowercase) for sides in texts]
         models = [_train_model(words, vocab_size, algorithm) for words in counts]
         return cls(models, lowercase=lowercase)
 
     @classmethod
-    def load(cls, directory: Path, *, lowercase: bool = False) -> "Subwords":
-        """Load what `save` wrote.
+    def load(
+        cls, directory: Path, *, joint: bool = True, lowercase: bool = False
+    ) -> "Subwords":
+        """Load what `save` wrote: one vocabulary if joint, or each side's own.
 
         Raises:
             ModelError: a file is missing, unreadable, damaged or foreign.
         """
-        joint = directory / "subwords.model"
-        sides = [directory / f"subwords.{side}.model" for side in ("src", "tgt")]
-        paths = sides if not joint.exists() and sides[0].exists() else [joint]
         models = []
-        for path in paths:
+        for name in _names(joint):
+            path = directory / name
             try:
                 models.append(path.read_bytes())
                 _processor(models[-1])
@@ -148,9 +145,8 @@ class Subwords:
 
     def save(self, directory: Path) -> None:
         """Write subwords.model, or subwords.src.model and subwords.tgt.model."""
-        sides = ["subwords"] if self.joint else ["subwords.src", "subwords.tgt"]
-        for name, model in zip(sides, self._models, strict=True):
-            (directory / f"{name}.model").write_bytes(model)
+        for name, model in zip(_names(self.joint), self._models, strict=True):
+            (directory / name).write_bytes(model)
 
     @property
     def vocab_size(self) -> int:
@@ -204,6 +200,12 @@ class Subwords:
             local = i - self._src_size + len(SPECIALS)
             piece = self._processors[1].id_to_piece(local)
         return piece
+
+
+def _names(joint: bool) -> list[str]:
+    if joint:
+        return ["subwords.model"]
+    return ["subwords.src.model", "subwords.tgt.model"]
 
 
 def _normalised(word: str, lowercase: bool) -> str:

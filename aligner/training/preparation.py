@@ -97,7 +97,9 @@ def _learn_from(
         clear_leftovers(place)
     (out / SHARED_LINKS).unlink(missing_ok=True)
     if task.resume:
-        subwords = Subwords.load(out, lowercase=config.subwords.lowercase)
+        subwords = Subwords.load(
+            out, joint=config.subwords.joint, lowercase=config.subwords.lowercase
+        )
     else:
         subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
@@ -115,7 +117,9 @@ def _learnt_by_first(
     """Return what the first process has learnt, as soon as it has; no prior."""
     out = task.out
     processes.wait()
-    subwords = Subwords.load(out, lowercase=task.config.subwords.lowercase)
+    subwords = Subwords.load(
+        out, joint=task.config.subwords.joint, lowercase=task.config.subwords.lowercase
+    )
     links = None
     if task.files.guide != "none":
         links = TextLinks.load(out / SHARED_LINKS, len(text.train), out)

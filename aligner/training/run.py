@@ -15,7 +15,7 @@ from aligner.nmt.checkpoint import (
     load_weights,
 )
 from aligner.nmt.config import Config, read_config
-from aligner.ranges import Range
+from aligner.ranges import TIME
 from aligner.training.corpus import Text, TrainingFiles
 from aligner.training.finish import finish, perplexity
 from aligner.training.preparation import prepare
@@ -181,7 +181,7 @@ def train(
         AlignerError: something that can be put right; its message says what.
         TrainingStopped: it was asked to stop, and can be resumed.
     """
-    Range(0, math.inf, open=True).check("max_minutes", max_minutes)
+    TIME.check("max_minutes", max_minutes)
     tgt, valid_src, valid_tgt = (
         None if text is None else _named(text) for text in (tgt, valid_src, valid_tgt)
     )

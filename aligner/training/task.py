@@ -70,10 +70,11 @@ class Task:
             ModelError: there is nothing to resume.
         """
         before, recipe = TrainingFiles.of_run(out)
-        if (config or recipe).with_training(**(changes or {})) != recipe:
+        given = (config or recipe).with_training(**(changes or {}))
+        if given != recipe:
             raise ConfigError(
-                f"{out}: to resume, expected the same recipe, direction, seed and "
-                "rounds as before"
+                f"{out}: to resume, expected the same recipe as before, got another "
+                f"{_difference(given, recipe)}"
             )
         if files and files.to_meta() != before.to_meta():
             raise ConfigError(
@@ -84,3 +85,13 @@ class Task:
                 f"{out}: to resume, expected the text again, as it was piped before"
             )
         return cls(files or before, recipe, out, resume=True)
+
+
+def _difference(one: Config, other: Config) -> str:
+    """Return the first key that differs."""
+    return next(
+        f"{section}.{key}"
+        for section, values in one.model_dump().items()
+        for key, value in values.items()
+        if getattr(getattr(other, section), key) != value
+    )

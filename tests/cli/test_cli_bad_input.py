@@ -102,7 +102,7 @@ TRAIN = [
 ALIGN = [
     *TEXT,
     ("--layer 9", "layer from 1 to 2, got 9"),
-    ("--layer 0", "--layer: a number from 1, got 0"),
+    ("--layer 0", "--layer: a whole number of at least 1, got 0"),
     ("--threshold nan", "--threshold: a number from 0 to 1, got nan"),
     ("--prior-weight nan", "--prior-weight: a number from 0 to 1, got nan"),
     ("--head 3", "head from 1 to 2, got 3"),

@@ -66,6 +66,6 @@ def test_what_is_no_number_in_its_range_is_refused(
         parse(path, [f"{option}={value}"])
     message = str(refusal.value)
     if isinstance(refusal.value, ConfigError):
-        assert message.startswith(f"{option}: expected a number ")
+        assert message.startswith(f"{option}: expected a ")
     else:  # by the type already: no whole number
         assert "integer" in message

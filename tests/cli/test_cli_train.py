@@ -221,7 +221,7 @@ def test_forward_only(trained: Trained, run: Run, tmp_path: Path) -> None:
     into_src = run("translate", out, "--into", "src", stdin=b"a\n")
     into_src.assert_clean_failure("trained forward only")
     other = run("train", "--out", out, "--resume", "--seed", "6")
-    other.assert_clean_failure("to resume, expected the same recipe, direction, seed")
+    other.assert_clean_failure("to resume, expected the same recipe")
 
 
 def test_several_seeds_are_trained_one_after_the_other(
@@ -325,9 +325,7 @@ def test_a_second_round_has_a_guide_of_its_own(
     assert (out / "training" / "guide-2.safetensors").is_file()
     assert "rounds = 2" in (out / "config.toml").read_text()
     other = run("train", "--out", out, "--resume", "--rounds", "3")
-    other.assert_clean_failure(
-        "to resume, expected the same recipe, direction, seed and rounds"
-    )
+    other.assert_clean_failure("to resume, expected the same recipe")
 
 
 def test_lines_that_the_filters_drop_are_dropped_from_the_guide(

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from conftest import SENTENCES, Run, Trained
 
+from aligner.cli.app import app
 from aligner.links.formats import format_pharaoh, read_pharaoh
+from aligner.nmt import precision
+from aligner.sample.grammar import sample_corpus
 
 # Several commands in one process, as loading the libraries takes most of the time.
 MANY = """
@@ -225,3 +228,35 @@ def test_an_empty_text(trained: Trained, run: Run, tmp_path: Path) -> None:
     options = ["--src", tmp_path / "empty", "--out", tmp_path / "page.html"]
     result = run("view", trained.model, *options)
     result.assert_clean_failure("empty: expected at least one sentence pair")
+
+
+@pytest.mark.parametrize("options", [[], ["--precision", "float32"]], ids=str)
+def test_the_links_are_those_of_align(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+) -> None:
+    """By default as well, on processors that are fast in bfloat16; of any choice."""
+    monkeypatch.setattr(precision, "_has_bfloat16", lambda _: True)
+    pairs = sample_corpus(160, seed=5)
+    for side in ("src", "tgt"):
+        lines = (" ".join(getattr(pair, side)) + "\n" for pair in pairs)
+        (tmp_path / side).write_text("".join(lines), encoding="utf-8")
+    text = ["--src", str(tmp_path / "src"), "--tgt", str(tmp_path / "tgt"), *options]
+
+    def run(command: str, *more: str) -> list[list[list[int]]]:
+        out = ["--out", str(tmp_path / command)]
+        arguments = [command, str(trained.model), *text, *out, *more]
+        app(arguments, standalone_mode=False)
+        if command == "align":
+            return [
+                sorted(map(list, one)) for one in read_pharaoh(str(tmp_path / "align"))
+            ]
+        shown = content(tmp_path / command)["pairs"]
+        return [[link[:2] for link in pair["links"]] for pair in shown]
+
+    expected = run("align")
+    assert run("view", "--random", "160") == expected
+    chosen = [expected[i - 1] for i in (150, 3, 77)]
+    assert run("view", "--pairs", "150,3,77", "--overwrite") == chosen

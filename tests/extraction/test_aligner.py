@@ -294,9 +294,9 @@ def test_numbers_have_a_range(model: TranslationModel, number: float) -> None:
         Aligner(model, prior_weight=number)
 
 
-@pytest.mark.parametrize("length", [0, -1, float("nan"), float("inf"), 2**31])
+@pytest.mark.parametrize("length", [0, -1, float("nan"), float("inf"), 2**64])
 def test_lengths_have_a_range(model: TranslationModel, length: Any) -> None:
-    with pytest.raises(ConfigError, match="max_length: expected a number from 1"):
+    with pytest.raises(ConfigError, match=r"max_length: expected a .*number"):
         Aligner(model, max_length=length)
 
 
@@ -402,9 +402,7 @@ def test_chunks_grow_from_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     ("reading", "message"),
     [
         (Reading(3, "awi"), "expected a layer from 1 to 3, got 4"),
-        (Reading(-1, "awi"), "expected a layer from 1 to 3, got 0"),
         (Reading(0, "awi", head=4), "expected a head from 1 to 4, got 5"),
-        (Reading(0, "awi", head=-1), "expected a head from 1 to 4, got 0"),
     ],
     ids=str,
 )

@@ -225,8 +225,8 @@ def test_each_side_is_cut_by_its_own_vocabulary() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beam": 0}, "beam: expected a number from 1"),
-        ({"beam": float("nan")}, "beam: expected a number from 1"),
+        ({"beam": 0}, "beam: expected a whole number from 1"),
+        ({"beam": float("nan")}, "beam: expected a whole number from 1"),
         ({"length_penalty": float("nan")}, "length_penalty: expected a number from 0"),
         ({"length_penalty": float("inf")}, "length_penalty: expected a number from 0"),
         ({"length_penalty": -1.0}, "length_penalty: expected a number from 0"),

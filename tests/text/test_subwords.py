@@ -37,7 +37,7 @@ def test_round_trip(
         ["subwords.model"] if joint else ["subwords.src.model", "subwords.tgt.model"]
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == names
-    loaded = Subwords.load(tmp_path)
+    loaded = Subwords.load(tmp_path, joint=joint)
     assert loaded.vocab_size == subwords.vocab_size
     for pair in CORPUS[:200]:
         for words, side in ((pair.src, "src"), (pair.tgt, "tgt")):
@@ -165,7 +165,9 @@ def test_word_start_mark_in_a_word_does_not_split_it() -> None:
 
 
 def test_impossible_requests() -> None:
-    with pytest.raises(ConfigError, match="vocab_size: expected at least"):
+    with pytest.raises(
+        ConfigError, match="vocab_size: expected a whole number from 16"
+    ):
         trained(vocab_size=8)
     for nothing in ([], [[]], [[""], ["\x00"]]):
         with pytest.raises(CorpusError, match="no words"):
@@ -173,9 +175,9 @@ def test_impossible_requests() -> None:
 
 
 def test_load_reports_what_is_wrong(tmp_path: Path) -> None:
-    def loading() -> str:
+    def loading(joint: bool = True) -> str:
         with pytest.raises(ModelError) as caught:
-            Subwords.load(tmp_path)
+            Subwords.load(tmp_path, joint=joint)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -189,7 +191,9 @@ def test_load_reports_what_is_wrong(tmp_path: Path) -> None:
     path.unlink()
     SEPARATE.save(tmp_path)
     (tmp_path / "subwords.tgt.model").unlink()
-    assert "subwords.tgt.model: No such file" in loading()
+    assert "subwords.tgt.model: No such file" in loading(joint=False)
+    JOINT.save(tmp_path)  # does not stand in for it
+    assert "subwords.tgt.model: No such file" in loading(joint=False)
 
 
 def test_load_refuses_a_foreign_vocabulary(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from aligner.nmt.checkpoint import (
     load_model,
     read_stored_config,
 )
+from aligner.ranges import COUNT
 from aligner.terms import OneWay, Side
 
 Progress = Callable[[int, int], None]  # pairs read, over all models, and of how many
@@ -48,6 +49,10 @@ class GoldText:
     gold: Sequence[GoldAlignment]
     direction: OneWay = "forward"
     max_length: int = 500
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        COUNT.check("max_length", self.max_length)
 
 
 @dataclass

@@ -68,8 +68,9 @@ def make_model(text: Path, folder: Path) -> None:
     """Write a model of recipe small, with random weights and a prior, once."""
     import torch
 
-    from aligner.nmt.checkpoint import PRIOR, save_meta, save_recipe, save_weights
+    from aligner.nmt.checkpoint import PRIOR, save_recipe, save_weights
     from aligner.nmt.config import read_config
+    from aligner.nmt.model_meta import ChosenReading, ModelMeta, save_meta
     from aligner.nmt.transformer import Transformer
     from aligner.prior.prior import estimate
     from aligner.prior.storage import save_prior
@@ -89,7 +90,7 @@ def make_model(text: Path, folder: Path) -> None:
     save_weights(folder, Transformer(config.transformer, subwords.vocab_size))
     save_prior(folder / PRIOR, estimate(NumberedBitext.of(pairs))[0])
     # As a guided model is read: an early layer, with the whole target in view.
-    save_meta(folder, {"alignment": {"layer": 1, "rows": "full"}})
+    save_meta(folder, ModelMeta(alignment=ChosenReading(layer=1, rows="full")))
 
 
 def make_text(arguments: argparse.Namespace, path: Path, lines: int) -> None:

@@ -46,7 +46,7 @@ def readings(aligner: Aligner) -> list[tuple[int, Rows]]:
     tried: list[tuple[int, Rows]] = []
     for layer in range(config.transformer.decoder_layers):
         tried += [(layer, "awi"), (layer, "awo")]
-        guided = aligner.model.meta["files"]["guide"] != "none"
+        guided = aligner.model.is_guided
         if guided and layer == config.training.guide_layer - 1:
             tried.append((layer, "full"))
     return tried

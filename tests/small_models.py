@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.config import Config, TransformerConfig
+from aligner.nmt.model_meta import ChosenReading, ModelMeta
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.text.encoded import EncodedBitext, EncodedText
@@ -66,7 +67,7 @@ def random_model(
     )
     subwords = Subwords.train([WORDS], [WORDS[::-1]], vocab_size=28, joint=joint)
     network = random_network(config.transformer, subwords.vocab_size, seed)
-    meta = {"alignment": {"layer": 2, "rows": "awi"}}
+    meta = ModelMeta(alignment=ChosenReading(layer=2, rows="awi"))
     return TranslationModel(config, subwords, network, meta)
 
 

@@ -273,5 +273,4 @@ def _rule(
 
 
 def _was_tokenized(model: "TranslationModel") -> bool:
-    files = model.meta.get("files")
-    return isinstance(files, dict) and bool(files.get("tokenize"))
+    return model.meta.files.tokenize is not None

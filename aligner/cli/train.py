@@ -218,8 +218,8 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
     Raises:
         ConfigError: what was begun or finished before is another experiment.
     """
-    from aligner.nmt.checkpoint import META, read_meta
     from aligner.nmt.config import read_config
+    from aligner.nmt.model_meta import META, read_meta
 
     # What is not begun yet has a recipe in any case, the same as what is.
     recipe = given.recipe or read_config("small")
@@ -230,7 +230,7 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
         changes = given.changes | {"seed": seed}
         begun = given.resume and (place / META).is_file()
         task = replace(given, changes=changes, resume=begun).task(place)
-        if begun and "training" in read_meta(place):
+        if begun and read_meta(place).training:
             say(f"seed {seed}: finished before, in {place}")
         else:
             yield task

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from aligner.extraction.reading import Reading, WordScores, read_word_scores
 from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import OneWay, Precision, Preset, Rows, Side, TrainedDirection
+from aligner.terms import OneWay, Precision, Preset, Side, TrainedDirection
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Subwords
 from aligner.text.words import check_words, lowered
 
@@ -29,6 +28,7 @@ WordPair = tuple[Sequence[str], Sequence[str]]
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
+GROWTH = 4  # characters, at most, that one becomes in the form that subwords know
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
 
 
@@ -205,7 +205,7 @@ def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
         if not len(words):
             return f"the {name} side is empty"
         # A subword holds at least one character, so this settles most pairs.
-        if sum(map(len, words)) + len(words) > max_length:
+        if GROWTH * sum(map(len, words)) + len(words) > max_length:
             side: Side = "src" if name == "source" else "tgt"
             count = len(subwords.encode(words, side)[0])
             if count > max_length:
@@ -271,19 +271,9 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
 
     Raises:
         ConfigError: a preset is asked for that the model stores no threshold for.
-        ModelError: the model's meta.json is damaged.
     """
-    thresholds = model.meta.get("alignment", {}).get("thresholds", {})
-    try:
-        stored = thresholds.get(preset)
-        threshold = SOFT_THRESHOLD if stored is None else float(stored)
-        if threshold not in SHARE:
-            raise ValueError(threshold)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"meta.json: alignment.thresholds: expected a number {SHARE} for "
-            f"{preset!r}, got {thresholds!r}"
-        ) from error
+    chosen = model.meta.alignment
+    stored = chosen.thresholds.get(preset) if chosen else None
     if stored is None and preset != "balanced":
         direction = trained_direction(model)
         raise ConfigError(
@@ -292,6 +282,7 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
             else f"preset {preset}: the model stores no threshold for it, as it was "
             "trained by an earlier version: expected a threshold instead"
         )
+    threshold = SOFT_THRESHOLD if stored is None else stored
     return LinkRule(trained_direction(model), threshold=threshold)
 
 
@@ -301,13 +292,10 @@ def stored_reading(model: TranslationModel) -> Reading:
     Raises:
         ModelError: the model's meta.json holds no choice.
     """
-    try:
-        choice = model.meta["alignment"]
-        if choice["rows"] not in get_args(Rows):
-            raise ValueError(choice["rows"])
-        return Reading(layer=int(choice["layer"]) - 1, rows=choice["rows"])
-    except (KeyError, TypeError, ValueError) as error:
+    chosen = model.meta.alignment
+    if chosen is None:
         raise ModelError(
             "meta.json: expected the layer and rows chosen for alignment: "
             "the training did not finish; give a layer and rows"
-        ) from error
+        )
+    return Reading(layer=chosen.layer - 1, rows=chosen.rows)

@@ -1,8 +1,7 @@
 """Which layer and rows to read, and which links to keep, chosen without gold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +16,15 @@ from aligner.links.matching import (
     forward_links,
     link_probabilities,
 )
+from aligner.nmt.model_meta import ChosenReading
 from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.ranges import Range
+from aligner.terms import Preset
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
-PRESETS = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
+PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 BETA = Range(0, 1000, above=True)
 
 
@@ -41,17 +42,18 @@ class ReadingChoice:
     criterion: str
     figures: dict[Reading, float]
 
-    def to_meta(self) -> dict[str, Any]:
+    def to_meta(self, thresholds: Mapping[Preset, float]) -> ChosenReading:
         """Return the choice for a model's meta.json, layers counted from 1."""
-        return {
-            "layer": self.reading.layer + 1,
-            "rows": self.reading.rows,
-            "criterion": self.criterion,
-            "figures": [
+        return ChosenReading(
+            layer=self.reading.layer + 1,
+            rows=self.reading.rows,
+            criterion=self.criterion,
+            figures=[
                 {"layer": r.layer + 1, "rows": r.rows, "value": round(value, 4)}
                 for r, value in self.figures.items()
             ],
-        }
+            thresholds=dict(thresholds),
+        )
 
 
 def choose_by_agreement(

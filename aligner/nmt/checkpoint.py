@@ -10,29 +10,23 @@ training/          what resuming needs; can be deleted
 log.jsonl          the training's figures, one line an interval
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-import aligner
 from aligner.errors import ConfigError, ModelError
 from aligner.files import replacing, write_whole
 from aligner.nmt.config import Config, read_config
+from aligner.nmt.model_meta import META, ModelMeta, read_meta
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
 from aligner.prior.storage import load_prior
 from aligner.text.subwords import Subwords
 
-CONFIG, WEIGHTS, META = "config.toml", "model.safetensors", "meta.json"
-PRIOR = "prior.safetensors"
-FORMAT = "aligner-model-2"
-SECTIONS = ("files", "alignment", "data", "training")  # of meta.json
+CONFIG, WEIGHTS, PRIOR = "config.toml", "model.safetensors", "prior.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,14 +36,13 @@ class TranslationModel:
     config: Config
     subwords: Subwords
     network: Transformer
-    meta: dict[str, Any]
+    meta: ModelMeta
     prior: Prior | None = None
 
     @property
     def is_guided(self) -> bool:
         """Whether its attention was trained towards given alignments."""
-        files = self.meta.get("files")
-        return isinstance(files, dict) and files.get("guide", "none") != "none"
+        return self.meta.files.guide != "none"
 
 
 def save_weights(directory: Path, network: Transformer) -> None:
@@ -57,12 +50,6 @@ def save_weights(directory: Path, network: Transformer) -> None:
     weights = {k: v.detach().cpu().contiguous() for k, v in network.named_parameters()}
     with replacing(directory / WEIGHTS) as beside:
         beside.write_bytes(save(weights))  # save_file would report no OSError
-
-
-def save_meta(directory: Path, meta: dict[str, Any]) -> None:
-    """Write what is known of a model into its directory."""
-    content = {"format": FORMAT, "aligner": aligner.__version__, **meta}
-    write_whole(directory / META, json.dumps(content, indent=2) + "\n")
 
 
 def save_recipe(directory: Path, config: Config, subwords: Subwords) -> None:
@@ -86,14 +73,8 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
     path = directory / PRIOR
-    prior = load_prior(path) if path.exists() or guided_by_prior(meta) else None
+    prior = load_prior(path) if path.exists() or meta.files.guide == "auto" else None
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
-
-
-def guided_by_prior(meta: Mapping[str, Any]) -> bool:
-    """Tell whether a model was guided by a prior of its own, by its meta.json."""
-    files = meta.get("files")
-    return isinstance(files, dict) and files.get("guide") == "auto"
 
 
 def check_model(directory: Path) -> None:
@@ -169,30 +150,3 @@ def read_stored_config(directory: Path) -> Config:
             if key not in section.model_fields_set:
                 raise ModelError(f"{path}: not whole: {name}.{key} is missing")
     return config
-
-
-def _no_number(constant: str) -> float:
-    raise ValueError(f"expected finite numbers, got {constant}")
-
-
-def read_meta(directory: Path) -> dict[str, Any]:
-    """Read what is known of a model.
-
-    Raises:
-        ModelError: the file is damaged or was written by another program.
-    """
-    path = directory / META
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
-    found = meta.get("format") if isinstance(meta, dict) else meta
-    if not isinstance(meta, dict) or found != FORMAT:
-        raise ModelError(
-            f'{path}: expected "format": "{FORMAT}", as this aligner writes it, '
-            f"got {found!r}"
-        )
-    for name in SECTIONS:
-        if not isinstance(meta.get(name, {}), dict):
-            raise ModelError(f"{path}: expected {name!r} to hold values by name")
-    return meta

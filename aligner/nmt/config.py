@@ -138,7 +138,7 @@ class Config(Section):
         try:
             return Config.model_validate(self.model_dump() | {"training": training})
         except ValidationError as error:
-            raise ConfigError(_first_problem(error)) from error
+            raise ConfigError(first_problem(error)) from error
 
 
 def learning_rate(update: int, config: TrainingConfig) -> float:
@@ -165,7 +165,7 @@ def read_config(recipe: str | Path) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+        raise ConfigError(f"{path}: {first_problem(error)}") from error
 
 
 def recipe_path(recipe: str | Path) -> Path:
@@ -201,7 +201,7 @@ def _recipe_folder() -> Path:
     return Path(sysconfig.get_path("data")) / "share" / "aligner" / "models"
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """Return pydantic's first complaint as one line in our words."""
     problem = error.errors()[0]
     where = [str(part) for part in problem["loc"]]

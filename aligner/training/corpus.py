@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, CorpusError, ModelError
-from aligner.nmt.checkpoint import CONFIG, META, read_meta, read_stored_config
+from aligner.nmt.checkpoint import CONFIG, read_stored_config
 from aligner.nmt.config import Config, FilterConfig
+from aligner.nmt.model_meta import META, TrainedOn, read_meta
 from aligner.text.bitext import is_piped, read_bitext
 from aligner.text.duplicates import PairHashes
 from aligner.text.filters import FilterCounts, Filters, filter_pairs
@@ -67,18 +68,15 @@ class TrainingFiles:
         if not (directory / CONFIG).is_file() or not (directory / META).is_file():
             raise ModelError(f"{directory}: no training to resume")
         meta = read_meta(directory)
-        if "training" in meta and not (directory / STATE).is_file():
+        if meta.training and not (directory / STATE).is_file():
             raise ModelError(f"{directory}: no checkpoint to resume from")
-        try:
-            stored = dict(meta["files"])
-            tokenize = tuple(stored.pop("tokenize") or ()) or None
-            return cls(**stored, tokenize=tokenize), read_stored_config(directory)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{directory / META}: expected the files of a training under `files`"
-            ) from error
+        files = meta.files
+        if files.src is None:
+            raise ModelError(f"{directory / META}: files.src: expected the text")
+        stored = {one.name: getattr(files, one.name) for one in fields(cls)}
+        return cls(**stored), read_stored_config(directory)
 
-    def to_meta(self) -> dict[str, Any]:
+    def to_meta(self) -> TrainedOn:
         """Return the files for a model's meta.json, by absolute paths.
 
         What cannot be read again, as it is no file, is "-".
@@ -92,12 +90,12 @@ class TrainingFiles:
                 continue
             gone = not isinstance(value, str) or is_piped(value)
             stored[name] = "-" if gone else str(Path(value).absolute())
-        return stored
+        return TrainedOn(**stored)
 
     @property
     def is_gone(self) -> bool:
         """Whether some of it cannot be read again."""
-        return "-" in self.to_meta().values()
+        return "-" in dict(self.to_meta()).values()
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,10 @@ from aligner.extraction.selection import (
     choose_by_norm,
     choose_threshold,
 )
-from aligner.nmt.checkpoint import (
-    TranslationModel,
-    save_meta,
-)
+from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.model_meta import DataFigures, ModelMeta, TrainingFigures, save_meta
 from aligner.nmt.translation import translate
-from aligner.terms import Side
+from aligner.terms import Preset, Side
 from aligner.text.encoded import EncodedBitext
 from aligner.training.state import TrainingState
 from aligner.training.task import Task
@@ -53,18 +51,17 @@ def finish(
         bleu["src"] = _bleu(model, valid, "src")
     shown = ", ".join(f"into {side} {value:.1f}" for side, value in bleu.items())
     log.info("BLEU on validation text: %s", shown)
-    meta = {
-        "files": task.files.to_meta(),
-        "seed": model.config.training.seed,
-        "alignment": {**choice.to_meta(), "thresholds": thresholds},
-        "data": {"pairs": len(train_text), "sha256": train_text.digest()},
-        "training": {
-            **asdict(state),
-            "perplexity": round(perplexity(state), 4),
-            "bleu": {side: round(value, 2) for side, value in bleu.items()},
-            "torch": torch.__version__,
-        },
-    }
+    meta = ModelMeta(
+        files=task.files.to_meta(),
+        seed=model.config.training.seed,
+        alignment=choice.to_meta(thresholds),
+        data=DataFigures(pairs=len(train_text), sha256=train_text.digest()),
+        training=TrainingFigures(
+            **asdict(state) | {"perplexity": round(perplexity(state), 4)},
+            bleu={side: round(value, 2) for side, value in bleu.items()},
+            torch=torch.__version__,
+        ),
+    )
     save_meta(task.out, meta)
     return replace(model, meta=meta)
 
@@ -85,7 +82,7 @@ def _choose(
 
 def _choose_thresholds(
     model: TranslationModel, valid: Sequence[WordPair], reading: Reading
-) -> dict[str, float]:
+) -> dict[Preset, float]:
     """Return the threshold of each preset; none for a model of one direction."""
     if trained_direction(model) != "both":
         return {}

@@ -14,16 +14,9 @@ from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.files import clear_leftovers
 from aligner.nmt.batching import Batches, encode
-from aligner.nmt.checkpoint import (
-    CONFIG,
-    META,
-    PRIOR,
-    WEIGHTS,
-    TranslationModel,
-    save_meta,
-    save_recipe,
-)
+from aligner.nmt.checkpoint import CONFIG, PRIOR, WEIGHTS, TranslationModel, save_recipe
 from aligner.nmt.config import Config
+from aligner.nmt.model_meta import META, ModelMeta, save_meta
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
@@ -71,7 +64,7 @@ def prepare(
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
     if not processes.is_first:
         processes.seed(config.training.seed)
-    model = TranslationModel(config, subwords, network, {}, prior)
+    model = TranslationModel(config, subwords, network, ModelMeta(), prior)
     training, valid = _prepare(model, text, links, out, processes)
     if task.resume and (out / STATE).is_file():
         training.resume()
@@ -104,7 +97,8 @@ def _learn_from(
         subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
     if prior is not None:
-        save_prior(out / PRIOR, prior)
+        if not (task.resume and (out / STATE).is_file()):  # the text may be another
+            save_prior(out / PRIOR, prior)
         prior = load_prior(out / PRIOR)  # as `aligner align` will have it
     if links is not None and processes.of > 1:
         links.save(out / SHARED_LINKS)
@@ -243,5 +237,5 @@ def _start_directory(
     for stale in (out / STATE, *guides, *(out / name for name in others)):
         stale.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    save_meta(out, {"files": files.to_meta()})
+    save_meta(out, ModelMeta(files=files.to_meta()))
     save_recipe(out, config, subwords)

@@ -10,10 +10,7 @@ from pathlib import Path
 
 from aligner.errors import ConfigError, TrainingStopped
 from aligner.extraction.aligner import Aligner
-from aligner.nmt.checkpoint import (
-    TranslationModel,
-    load_weights,
-)
+from aligner.nmt.checkpoint import TranslationModel, load_weights
 from aligner.nmt.config import Config, read_config
 from aligner.ranges import TIME
 from aligner.training.corpus import Text, TrainingFiles

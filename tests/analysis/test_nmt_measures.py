@@ -1,5 +1,7 @@
 """What is measured of a translation model, against alignment as users run it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from aligner.extraction.reading import Reading
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import score
 from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.model_meta import ModelMeta, TrainedOn
 from aligner.text.subwords import EOS, TO_TGT
 
 PAIRS = [
@@ -138,7 +141,7 @@ def test_a_guided_model_is_read_with_the_whole_target_too() -> None:
     model = random_model()
     assert not model.is_guided
     assert measured().rows == ["awi", "awo"]
-    model.meta["files"] = {"guide": "auto"}
+    model = replace(model, meta=ModelMeta(files=TrainedOn(guide="auto")))
     assert model.is_guided
     found = measure_model("m", model, segmented(model), GOLD)
     assert found.rows == ["awi", "awo", "full"]

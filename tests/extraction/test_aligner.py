@@ -24,12 +24,8 @@ from aligner.extraction.link_rule import (
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.matching import combine
 from aligner.links.symmetrization import METHODS, symmetrize
-from aligner.nmt.checkpoint import (
-    TranslationModel,
-    save_meta,
-    save_recipe,
-    save_weights,
-)
+from aligner.nmt.checkpoint import TranslationModel, save_recipe, save_weights
+from aligner.nmt.model_meta import ChosenReading, ModelMeta, save_meta
 from aligner.prior.prior import estimate
 from aligner.terms import Precision, Preset
 from aligner.text.numbered import NumberedBitext
@@ -222,24 +218,14 @@ def test_the_default_joins_both_directions(model: TranslationModel) -> None:
 
 def test_presets_are_the_models_own_thresholds(model: TranslationModel) -> None:
     thresholds = {"precise": 0.7, "balanced": 0.4, "recall": 0.1}
-    meta = {"alignment": {**model.meta["alignment"], "thresholds": thresholds}}
+    chosen_reading = ChosenReading(layer=2, rows="awi", thresholds=thresholds)
+    meta = ModelMeta(alignment=chosen_reading)
     chosen = dataclasses.replace(model, meta=meta)
     for preset, threshold in thresholds.items():
         assert stored_rule(chosen, preset) == LinkRule("both", "soft", threshold)
     assert Aligner(chosen).rule.threshold == 0.4
     assert stored_rule(model) == LinkRule()
     assert stored_rule(random_model("forward")) == LinkRule("forward")
-
-
-@pytest.mark.parametrize(
-    "thresholds", [[], 1, {"balanced": "high"}, {"balanced": 1.5}], ids=str
-)
-def test_damaged_thresholds_are_an_error(
-    model: TranslationModel, thresholds: object
-) -> None:
-    meta = {"alignment": {**model.meta["alignment"], "thresholds": thresholds}}
-    with pytest.raises(ModelError, match=r"^meta\.json: alignment.thresholds"):
-        stored_rule(dataclasses.replace(model, meta=meta))
 
 
 # Pairs that cannot be aligned
@@ -473,23 +459,8 @@ def test_the_stored_choice_is_the_default(model: TranslationModel) -> None:
     assert Aligner(model, given).reading == given
 
 
-@pytest.mark.parametrize(
-    "alignment",
-    [
-        None,
-        {},
-        {"layer": 1},
-        {"rows": "awi"},
-        {"layer": "one", "rows": "awi"},
-        {"layer": 1, "rows": "avi"},
-    ],
-    ids=str,
-)
-def test_without_a_stored_choice_one_must_be_given(
-    model: TranslationModel, alignment: object
-) -> None:
-    meta = {} if alignment is None else {"alignment": alignment}
-    unfinished = dataclasses.replace(model, meta=meta)
+def test_without_a_stored_choice_one_must_be_given(model: TranslationModel) -> None:
+    unfinished = dataclasses.replace(model, meta=ModelMeta())
     with pytest.raises(ModelError, match=r"^meta\.json: expected the layer and rows"):
         Aligner(unfinished)
     Aligner(unfinished, Reading(0, "awi"))

@@ -20,10 +20,10 @@ from aligner.nmt.checkpoint import (
     WEIGHTS,
     TranslationModel,
     load_model,
-    save_meta,
     save_recipe,
     save_weights,
 )
+from aligner.nmt.model_meta import save_meta
 from aligner.nmt.translation import translate
 from aligner.prior.prior import estimate
 from aligner.prior.storage import load_prior, save_prior

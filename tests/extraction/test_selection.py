@@ -1,7 +1,5 @@
 """Which layer and rows to read: hand-worked, naive, and on a task with one answer."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -193,9 +191,10 @@ def test_a_forward_model_takes_the_layer_of_the_highest_norm(
 
 def test_the_choice_as_a_model_stores_it() -> None:
     figures = {Reading(0, "awi"): 0.25, Reading(1, "awo"): 1 / 3}
-    stored = ReadingChoice(Reading(1, "awo"), "agreement", figures).to_meta()
-    assert stored == json.loads(json.dumps(stored))
-    assert stored == {
+    stored = ReadingChoice(Reading(1, "awo"), "agreement", figures).to_meta(
+        {"recall": 0.2}
+    )
+    assert stored.model_dump() == {
         "layer": 2,
         "rows": "awo",
         "criterion": "agreement",
@@ -203,6 +202,7 @@ def test_the_choice_as_a_model_stores_it() -> None:
             {"layer": 1, "rows": "awi", "value": 0.25},
             {"layer": 2, "rows": "awo", "value": 0.3333},
         ],
+        "thresholds": {"recall": 0.2},
     }
 
 

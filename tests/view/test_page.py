@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.alignment import GoldAlignment
 from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.model_meta import ModelMeta, TrainedOn
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 from aligner.view.page import (
     HEATMAP_WORDS,
@@ -52,7 +54,7 @@ def model() -> TranslationModel:
 
 
 def with_guide(model: TranslationModel) -> TranslationModel:
-    model.meta["files"] = {"guide": "auto"}
+    model = replace(model, meta=ModelMeta(files=TrainedOn(guide="auto")))
     return model
 
 

@@ -11,7 +11,8 @@ from small_models import WORDS, random_model
 from aligner.cli.app import app
 from aligner.links.alignment import GoldAlignment
 from aligner.links.formats import format_gold, format_pharaoh, parse_pharaoh
-from aligner.nmt.checkpoint import save_meta, save_recipe, save_weights
+from aligner.nmt.checkpoint import save_recipe, save_weights
+from aligner.nmt.model_meta import TrainedOn, save_meta
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -52,7 +53,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = random_model()
     save_recipe(folder, model.config, model.subwords)
     save_weights(folder, model.network)
-    save_meta(folder, {**model.meta, "files": {"guide": "their.align"}})
+    files = TrainedOn(guide="their.align")
+    save_meta(folder, model.meta.model_copy(update={"files": files}))
     for name, lines in (
         ("src", SOURCES),
         ("tgt", TARGETS),

@@ -28,6 +28,7 @@ from aligner.nmt.checkpoint import (
     load_model,
     read_stored_config,
 )
+from aligner.nmt.model_meta import TrainingFigures
 from aligner.ranges import COUNT
 from aligner.terms import OneWay, Side
 
@@ -210,17 +211,17 @@ def _description(
     name: str, directory: Path, model: TranslationModel, unread: int
 ) -> dict[str, Any]:
     """Return what a model is, for the settings of a report."""
-    training = model.meta.get("training", {})
+    training = model.meta.training or TrainingFigures()
     return {
         "name": name,
         "directory": str(directory),
-        "guide": model.meta.get("files", {}).get("guide", "none"),
+        "guide": model.meta.files.guide,
         "guided": model.is_guided,
         "config": model.config.model_dump(),
-        "updates": training.get("updates"),
-        "minutes": round(training.get("seconds", 0) / 60, 1),
-        "perplexity": training.get("perplexity"),
-        "training pairs": model.meta.get("data", {}).get("pairs"),
+        "updates": training.updates,
+        "minutes": round(training.seconds / 60, 1),
+        "perplexity": training.perplexity,
+        "training pairs": model.meta.data.pairs,
         "unread pairs": unread,
     }
 

@@ -24,12 +24,10 @@ class TextPlace(NamedTuple):
     @classmethod
     def of(cls, model: TranslationModel) -> "TextPlace":
         """Return what a model says; nothing can be read of stdin again."""
-        files = model.meta.get("files")
-        if not isinstance(files, dict) or "-" in (files.get("src"), files.get("tgt")):
+        files = model.meta.files
+        if "-" in (files.src, files.tgt):
             return cls(None, None, None)
-        tokenize = files.get("tokenize")
-        languages = tuple(tokenize) if tokenize else None
-        return cls(files.get("src"), files.get("tgt"), languages)
+        return cls(files.src, files.tgt, files.tokenize)
 
 
 def training_words(text: TextPlace, direction: OneWay) -> dict[str, int] | None:

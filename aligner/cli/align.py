@@ -27,7 +27,7 @@ from aligner.cli.options import (
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
 from aligner.cli.progress import AlignmentProgress
-from aligner.cli.ranks import Rank, open_shares, rank_from_environment
+from aligner.cli.ranks import open_shares
 from aligner.cli.readings import reading_of
 from aligner.cli.shards import (
     NumberedChunk,
@@ -36,6 +36,7 @@ from aligner.cli.shards import (
     chunks_of_shard,
     parse_shard,
 )
+from aligner.cli.torchrun import Rank, rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SHARE
 from aligner.terms import Direction, Precision, Preset, Rows, Score, Symmetrization

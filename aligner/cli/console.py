@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from aligner.cli.processors import cpu_share, prepare_environment
+from aligner.cli.torchrun import is_started_by_torchrun, rank_from_environment
 from aligner.errors import AlignerError, ConfigError, TrainingStopped
 
 USER_ERROR = 2
@@ -155,7 +156,7 @@ def fail(message: str) -> None:
 
 def _leave(code: int) -> None:
     """Exit without another try to write what could not be written."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if is_started_by_torchrun():
         os._exit(code)  # what the others left undone on a GPU could be waited for
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)
@@ -190,21 +191,22 @@ def resolve_device(name: str, threads: int | None = None) -> str:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if name == "auto" and "LOCAL_RANK" in os.environ and available["mps"]:
+    rank = rank_from_environment()
+    if name == "auto" and rank and available["mps"]:
         name = "cpu"  # processes that train together cannot share it
     if name == "auto":
         name = next(device for device, there in available.items() if there)
     if not available.get(name, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise ConfigError(f"--device {name}: available here: auto, {names}")
-    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each
-        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if number >= gpus:
+    if name == "cuda" and rank:  # a GPU for each
+        gpus = torch.cuda.device_count()
+        if rank.local >= gpus:
             raise ConfigError(
                 f"--nproc-per-node: expected up to {gpus}, a GPU for each process, "
-                f"got at least {number + 1}"
+                f"got at least {rank.local + 1}"
             )
-        torch.cuda.set_device(number)
+        torch.cuda.set_device(rank.local)
     number = torch.get_num_threads()
     count = f", {number} thread{'s' * (number > 1)}" if name == "cpu" else ""
     say(f"device: {name}{count}")

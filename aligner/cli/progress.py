@@ -15,7 +15,7 @@ from aligner.cli.console import say
 from aligner.training.progress import PriorPass, TrainingReport, clock
 
 if TYPE_CHECKING:
-    from aligner.cli.ranks import Rank
+    from aligner.cli.torchrun import Rank
 
 PLAIN_SECONDS = 30.0
 FIRST_PLAIN_SECONDS = 5.0  # until the first line of figures of an alignment

@@ -5,33 +5,17 @@ first one joins them in order. So they need to see one file system, and each oth
 torchrun lets them. When one dies, torchrun ends the others.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from aligner.cli.outputs import open_files
 from aligner.files import written_beside
 
 if TYPE_CHECKING:
     from aligner.training.processes import Processes
-
-
-class Rank(NamedTuple):
-    """Our number, from 0, among so many processes."""
-
-    number: int
-    of: int
-
-
-def rank_from_environment() -> Rank | None:
-    """Return our place among the processes of torchrun; None where we are alone."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return None
-    rank = Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    return rank if rank.of > 1 else None
 
 
 @contextmanager

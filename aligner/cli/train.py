@@ -20,7 +20,7 @@ from aligner.cli.options import (
     of_training,
     within,
 )
-from aligner.cli.ranks import rank_from_environment
+from aligner.cli.torchrun import rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SEED, TIME
 from aligner.terms import TrainedDirection

@@ -20,7 +20,7 @@ from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.ranges import COUNT, SHARE
 from aligner.terms import OneWay, Precision, Preset, Side, TrainedDirection
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT, Subwords
+from aligner.text.subwords import Subwords, tag
 from aligner.text.words import check_words, lowered
 
 WordPair = tuple[Sequence[str], Sequence[str]]
@@ -47,7 +47,7 @@ class Aligner:
         rule: LinkRule | None = None,
         max_length: int = 500,
         prior_weight: float = PRIOR_WEIGHT,
-        precision: Precision = "float32",
+        precision: Precision = "auto",
     ) -> None:
         """Set up alignment with a loaded model.
 
@@ -61,8 +61,8 @@ class Aligner:
             prior_weight: from 0, the attention alone, to 1, the prior alone; by
                 default their geometric mean. Where the model has no prior, the
                 attention alone is used.
-            precision: of the network's matrix products; `auto`, as `aligner align`
-                has it, is bfloat16 where the processor multiplies it in hardware.
+            precision: of the network's matrix products; `auto` is bfloat16 where the
+                processor multiplies it in hardware.
 
         Raises:
             ConfigError: the model has no such layer, head or direction, or a number
@@ -84,7 +84,7 @@ class Aligner:
         cls,
         directory: str | Path,
         device: str = "cpu",
-        precision: Precision = "float32",
+        precision: Precision = "auto",
     ) -> "Aligner":
         """Load a model directory with its own choices.
 
@@ -258,9 +258,9 @@ def direction_tags(model: TranslationModel) -> dict[OneWay, int]:
 
     Forward writes the target, reverse the source.
     """
-    if trained_direction(model) == "both":
-        return {"forward": TO_TGT, "reverse": TO_SRC}
-    return {"forward": BOS}
+    both = trained_direction(model) == "both"
+    tags: dict[OneWay, int] = {"forward": tag("tgt", both=both)}
+    return tags | {"reverse": tag("src")} if both else tags
 
 
 def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:

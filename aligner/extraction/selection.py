@@ -21,7 +21,7 @@ from aligner.nmt.norms import layer_norms
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.ranges import Range
 from aligner.terms import Preset
-from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+from aligner.text.subwords import tag
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
 PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
@@ -72,9 +72,9 @@ def choose_by_agreement(
     ]
     if guided_layer is not None:
         readings.append(Reading(guided_layer, "full"))
-    forward = _links(network, pairs, TO_TGT, readings)
+    forward = _links(network, pairs, tag("tgt"), readings)
     turned = [pair.turned() for pair in pairs]
-    reverse = _links(network, turned, TO_SRC, readings)
+    reverse = _links(network, turned, tag("src"), readings)
     figures = {
         reading: agreement(forward[reading], map(flip, reverse[reading]))
         for reading in readings
@@ -92,7 +92,7 @@ def choose_by_norm(network: Transformer, pairs: Sequence[SubwordPair]) -> Readin
     device = next(network.parameters()).device
     totals = [0.0] * len(network.decoder)
     positions = 0
-    for batch in forced_batches(pairs, BOS, device):
+    for batch in forced_batches(pairs, tag("tgt", both=False), device):
         real = (batch.tgt_words >= 0).float()
         lengths = batch.src.ne(PAD).sum(1, keepdim=True)  # (B, 1)
         positions += int(real.sum())
@@ -151,7 +151,7 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
 def _links(
     network: Transformer,
     pairs: Sequence[SubwordPair],
-    tag: int,
+    first: int,
     readings: Sequence[Reading],
 ) -> dict[Reading, list[Alignment]]:
     """Return the links by each reading, as (read word, written word)."""
@@ -159,7 +159,7 @@ def _links(
     results: dict[Reading, list[Alignment]] = {
         reading: [frozenset()] * len(pairs) for reading in readings
     }
-    for batch in forced_batches(pairs, tag, device):
+    for batch in forced_batches(pairs, first, device):
         for reading, record in records_of(network, batch, readings):
             scores = reading.word_scores(record, batch)
             for index, matrix in unpadded(scores.cpu().numpy(), batch, pairs):

@@ -59,7 +59,7 @@ class AlignBatch:
             raise ConfigError(
                 f"preset {preset}: expected both directions, got {rule.direction}"
             )
-        self.aligner = Aligner(loaded, rule=rule, precision="auto")
+        self.aligner = Aligner(loaded, rule=rule)
         self.src, self.tgt = src, tgt
         self.src_words, self.tgt_words = word_tokenizers(tokenize)
 

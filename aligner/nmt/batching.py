@@ -13,7 +13,7 @@ from torch import Tensor
 from aligner.nmt.transformer import PAD
 from aligner.text.encoded import EncodedBitext, EncodedText, Ids
 from aligner.text.numbered import NumberedBitext
-from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Subwords
+from aligner.text.subwords import EOS, Subwords, tag
 
 Examples = NDArray[np.int64]
 
@@ -182,9 +182,9 @@ class Batches:
         forward, pairs = self._pairs(examples)
         src, tgt = self.bitext.src, self.bitext.tgt
         tags = (
-            np.where(forward, TO_TGT, TO_SRC)
+            np.where(forward, tag("tgt"), tag("src"))
             if self.both
-            else np.full(len(forward), BOS)
+            else np.full(len(forward), tag("tgt", both=False))
         )
         return _framed(
             padded_either(forward, pairs, src, tgt, PAD),

@@ -10,7 +10,7 @@ from aligner.nmt.checkpoint import TranslationModel, check_finite
 from aligner.nmt.transformer import PAD, LayerCache, Transformer, source_mask
 from aligner.ranges import BEAM, LENGTH_PENALTY
 from aligner.terms import Side
-from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
+from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, tag
 from aligner.text.words import check_words
 
 BATCH_SENTENCES = 64
@@ -44,7 +44,7 @@ def translate(
     for number, words in enumerate(sentences, start=1):
         check_words(words, f"sentence {number}")
     both = model.config.training.direction == "both"
-    tag = (TO_TGT if into == "tgt" else TO_SRC) if both else BOS
+    first_fed = tag(into, both=both)
     side: Side = "src" if into == "tgt" else "tgt"
     ids = [model.subwords.encode(words, side)[0] for words in sentences]
     device = next(model.network.parameters()).device
@@ -54,8 +54,8 @@ def translate(
     results: list[list[str]] = [[] for _ in ids]
     for first in range(0, len(order), BATCH_SENTENCES):
         chosen = order[first : first + BATCH_SENTENCES]
-        src = pad([(ids[i], ids[i][:0], tag) for i in chosen]).src.to(device)
-        found = beam_search(model.network, src, tag, beam, length_penalty)
+        src = pad([(ids[i], ids[i][:0], first_fed) for i in chosen]).src.to(device)
+        found = beam_search(model.network, src, first_fed, beam, length_penalty)
         for index, written in zip(chosen, found, strict=True):
             results[index] = model.subwords.decode(written)
     return results
@@ -63,7 +63,7 @@ def translate(
 
 @torch.inference_mode()
 def beam_search(
-    network: Transformer, src: Tensor, tag: int, beam: int, length_penalty: float
+    network: Transformer, src: Tensor, first_fed: int, beam: int, length_penalty: float
 ) -> list[list[int]]:
     """Return the best hypothesis, without EOS, for each source of a batch (B, S).
 
@@ -75,7 +75,7 @@ def beam_search(
     memory = network.encode(src).repeat_interleave(beam, 0)
     mask = source_mask(src.repeat_interleave(beam, 0))
     cache = network.start(memory)
-    written = src.new_full((rows, beam, 1), tag)
+    written = src.new_full((rows, beam, 1), first_fed)
     # All beams start equal: only the first may count in the first step.
     sums = torch.zeros(rows, beam, device=src.device)
     sums[:, 1:] = -torch.inf

@@ -44,6 +44,16 @@ _CACHED_WORDS = 200_000
 _UNTRAINABLE = dict.fromkeys([*range(32), 0x2585])
 
 
+def tag(into: Side, *, both: bool = True) -> int:
+    """Return what a decoder is fed first: the side that it is to write.
+
+    A model of one direction knows the target alone, and is fed BOS.
+    """
+    if not both:
+        return BOS
+    return TO_TGT if into == "tgt" else TO_SRC
+
+
 class Subwords:
     """Turns words into piece ids and back.
 

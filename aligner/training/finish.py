@@ -86,7 +86,7 @@ def _choose_thresholds(
     """Return the threshold of each preset; none for a model of one direction."""
     if trained_direction(model) != "both":
         return {}
-    aligner = Aligner(model, reading, LinkRule())
+    aligner = Aligner(model, reading, LinkRule(), precision="float32")
     scores = [
         (forward, reverse)
         for forward, reverse in aligner.word_scores(

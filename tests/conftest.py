@@ -157,3 +157,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"run", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture(autouse=True)
+def float32_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests in this process compute alike on every processor."""
+    monkeypatch.setattr("aligner.nmt.precision._has_bfloat16", lambda device: False)

@@ -11,7 +11,7 @@ from aligner.nmt.config import Config, TransformerConfig
 from aligner.nmt.model_meta import ChosenReading, ModelMeta
 from aligner.nmt.transformer import PAD, Transformer
 from aligner.prior.soft_links import SoftLinks, TextLinks
-from aligner.text.encoded import EncodedBitext, EncodedText
+from aligner.text.ragged import EncodedBitext, RaggedArray
 from aligner.text.subwords import EOS, SPECIALS, Subwords
 from aligner.training.guide import Guide
 
@@ -82,9 +82,9 @@ def random_bitext(
     """Return sentence pairs of random ids, 1 to `longest` a side."""
     rng = np.random.default_rng(seed)
 
-    def text() -> EncodedText:
+    def text() -> RaggedArray:
         lengths = rng.integers(1, longest + 1, pairs)
-        return EncodedText.gather(random_ids(rng, n, vocab_size) for n in lengths)
+        return RaggedArray.gather(random_ids(rng, n, vocab_size) for n in lengths)
 
     return EncodedBitext(text(), text())
 
@@ -93,8 +93,8 @@ def random_guide(bitext: EncodedBitext, seed: int = 1) -> Guide:
     """Return links at random for a text in which every subword is a word."""
     rng = np.random.default_rng(seed)
 
-    def places(text: EncodedText) -> EncodedText:
-        return EncodedText.gather(np.arange(n, dtype=np.int32) for n in text.lengths())
+    def places(text: RaggedArray) -> RaggedArray:
+        return RaggedArray.gather(np.arange(n, dtype=np.int32) for n in text.lengths())
 
     links = []
     for src, tgt in zip(bitext.src.lengths(), bitext.tgt.lengths(), strict=True):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aligner.nmt.transformer import PAD
-from aligner.text.encoded import EncodedBitext, EncodedText, Ids
 from aligner.text.numbered import NumberedBitext
+from aligner.text.ragged import EncodedBitext, Ids, RaggedArray
 from aligner.text.subwords import EOS, Subwords, tag
 
 Examples = NDArray[np.int64]
@@ -21,14 +20,12 @@ SECTION_EXAMPLES = 1 << 18  # that are sorted by length together
 BLOCK_PAIRS = 1 << 12  # that stay together, so that text on disk is read in order
 
 
-def encode(
-    text: NumberedBitext, subwords: Subwords, folder: Path | None = None
-) -> EncodedBitext:
+def encode(text: NumberedBitext, subwords: Subwords) -> EncodedBitext:
     """Cut the words of sentence pairs into subwords, on disk."""
     src, tgt = text.src, text.tgt
     return EncodedBitext(
-        src.numbers.spelt(subwords.table(src.words, "src"), folder),
-        tgt.numbers.spelt(subwords.table(tgt.words, "tgt"), folder),
+        src.numbers.spelt(subwords.table(src.words, "src")),
+        tgt.numbers.spelt(subwords.table(tgt.words, "tgt")),
     )
 
 
@@ -66,7 +63,7 @@ def pad(examples: Sequence[Example]) -> Batch:
     """Pad examples, adding EOS to both sides and the tag before the decoder input."""
     sources, targets, tags = zip(*examples, strict=True)
     rows = np.arange(len(examples))
-    read, written = EncodedText.gather(sources), EncodedText.gather(targets)
+    read, written = RaggedArray.gather(sources), RaggedArray.gather(targets)
     return _framed(read.padded(rows, PAD), written.padded(rows, PAD), np.array(tags))
 
 
@@ -113,7 +110,7 @@ class Batches:
         return self._lengths(examples, self.bitext.tgt, self.bitext.src)
 
     def _lengths(
-        self, examples: Examples, there: EncodedText, back: EncodedText
+        self, examples: Examples, there: RaggedArray, back: RaggedArray
     ) -> Examples:
         forward, pairs = self._pairs(examples)
         lengths = there.lengths(pairs)
@@ -210,8 +207,8 @@ class Batches:
 def padded_either(
     forward: NDArray[np.bool_],
     pairs: Examples,
-    there: EncodedText,
-    back: EncodedText,
+    there: RaggedArray,
+    back: RaggedArray,
     filler: int,
 ) -> Examples:
     """Return sentences, (B, longest): of one text if forward, else of the other."""

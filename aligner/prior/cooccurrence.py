@@ -8,16 +8,15 @@ probabilities are looked up, and counts added up, by indexing.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aligner.text.encoded import EncodedBitext, EncodedText
-from aligner.text.mapped import GrowingArray
 from aligner.text.numbered import NumberedBitext, NumberedText
+from aligner.text.ragged import EncodedBitext, RaggedArray
+from aligner.text.scratch import GrowingArray
 
 Ints: TypeAlias = NDArray[np.int64]
 Doubles: TypeAlias = NDArray[np.float64]
@@ -97,13 +96,13 @@ def parts(size: int) -> Iterator[slice]:
         yield slice(first, first + BATCH_CELLS)
 
 
-def _renumbered(text: NumberedText, number: Callable[[str], int]) -> EncodedText:
+def _renumbered(text: NumberedText, number: Callable[[str], int]) -> RaggedArray:
     numbers = np.fromiter(map(number, text.words), np.int32, len(text.words))
-    return EncodedText(numbers[text.numbers.ids], text.numbers.ends)
+    return RaggedArray(numbers[text.numbers.ids], text.numbers.ends)
 
 
 def padded_batches(
-    src: EncodedText, tgt: EncodedText
+    src: RaggedArray, tgt: RaggedArray
 ) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Yield sentence pairs of like length: their indices, and both sides padded.
 
@@ -132,12 +131,10 @@ def cell_keys(src: Ints, tgt: Ints, src_size: int) -> Ints:
     return keys
 
 
-def gather_word_pairs(
-    text: NumberedBitext, folder: Path | None = None
-) -> tuple[WordPairs, list[CellBatch]]:
+def gather_word_pairs(text: NumberedBitext) -> tuple[WordPairs, list[CellBatch]]:
     """Find all word pairs of a text, and lay the text out in batches of cells.
 
-    The cells lie on the disk of a folder, by default the system's own. Words get their
+    The cells lie on disk. Words get their
     numbers in the order in which they come, equal ones the same.
     """
     src_words: dict[str, int] = {}
@@ -149,13 +146,13 @@ def gather_word_pairs(
     word_pairs = WordPairs(
         src_words, tgt_words, _met(numbered, len(src_words), len(tgt_words))
     )
-    return word_pairs, _stored(word_pairs.lay_out(numbered), folder)
+    return word_pairs, _stored(word_pairs.lay_out(numbered))
 
 
-def _stored(batches: Iterable[CellBatch], folder: Path | None) -> list[CellBatch]:
+def _stored(batches: Iterable[CellBatch]) -> list[CellBatch]:
     """Return batches whose arrays lie on disk."""
     dtypes = (np.int64, np.int64, np.int64, np.int32)
-    fields = [GrowingArray(dtype, folder) for dtype in dtypes]
+    fields = [GrowingArray(dtype) for dtype in dtypes]
     shapes = []
     for batch in batches:
         arrays: Sequence[NDArray[Any]] = batch

@@ -6,7 +6,6 @@ First the words alone count, with a pull to the diagonal; then their order as we
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from aligner.prior.cooccurrence import (
     split,
 )
 from aligner.prior.hmm import Floats
-from aligner.text.mapped import mapped_zeros
+from aligner.text.scratch import mapped_zeros
 
 # Few of the former: judged by words alone, frequent ones grow too sure of partners.
 LEXICAL_ITERATIONS, HMM_ITERATIONS = 3, 5
@@ -31,7 +30,6 @@ def estimate_agreement(
     word_pairs: WordPairs,
     batches: Sequence[CellBatch],
     listen: Callable[[int], None] = lambda done: None,
-    folder: Path | None = None,
 ) -> AgreementModel:
     """Estimate a pair of aligners from text that is laid out in batches.
 
@@ -39,11 +37,10 @@ def estimate_agreement(
         word_pairs: the word pairs of the text.
         batches: the text.
         listen: told after each iteration how many are done.
-        folder: on whose disk the cells' parts lie, by default the system's own.
     """
     model = _start(word_pairs, batches)
     cells = [batch.cells.shape for batch in batches]
-    own = split(mapped_zeros(sum(map(math.prod, cells)), np.float32, folder), cells)
+    own = split(mapped_zeros(sum(map(math.prod, cells)), np.float32), cells)
     for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         with_order = iteration >= LEXICAL_ITERATIONS
         counts = _expect(model, batches, own, with_order)

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,12 +65,12 @@ class Prior:
     words: AgreementModel
     stems: AgreementModel
 
-    def align(self, text: NumberedBitext, folder: Path | None = None) -> TextLinks:
+    def align(self, text: NumberedBitext) -> TextLinks:
         """Return the likely links of a text, the same or another, on disk.
 
         So many pairs at a time that memory does not grow with the text.
         """
-        links = GrowingLinks(folder)
+        links = GrowingLinks()
         for first in range(0, len(text), MAX_PAIRS):
             some = text.part(first, first + MAX_PAIRS)
             _collect(self._batches(some), len(some), links)
@@ -132,7 +131,6 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 def estimate(
     text: NumberedBitext,
     listen: Callable[[int, int], None] = lambda done, of: None,
-    folder: Path | None = None,
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
@@ -142,25 +140,22 @@ def estimate(
     Args:
         text: the sentence pairs.
         listen: told after each pass over the text how many of how many are done.
-        folder: on whose disk large arrays lie, by default the system's own.
     """
     if len(text) > MAX_PAIRS:
         spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate(text.select(spread, folder), listen, folder)
-        return prior, prior.align(text, folder)
+        prior, _ = estimate(text.select(spread), listen)
+        return prior, prior.align(text)
     text = text.renamed(canonical)
     started = time.monotonic()
     each = LEXICAL_ITERATIONS + HMM_ITERATIONS
     passes = 2 * each + 1
-    word_pairs, words = gather_word_pairs(text, folder)
-    of_words = estimate_agreement(
-        word_pairs, words, lambda done: listen(done, passes), folder
-    )
-    stem_pairs, stems = gather_word_pairs(text.renamed(_stem), folder)
+    word_pairs, words = gather_word_pairs(text)
+    of_words = estimate_agreement(word_pairs, words, lambda done: listen(done, passes))
+    stem_pairs, stems = gather_word_pairs(text.renamed(_stem))
     of_stems = estimate_agreement(
-        stem_pairs, stems, lambda done: listen(each + done, passes), folder
+        stem_pairs, stems, lambda done: listen(each + done, passes)
     )
-    prior, links = Prior(of_words, of_stems), GrowingLinks(folder)
+    prior, links = Prior(of_words, of_stems), GrowingLinks()
     _collect(map(prior.mixed, words, stems), len(text), links)
     listen(passes, passes)
     seconds = time.monotonic() - started

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from aligner.errors import ModelError
 from aligner.files import replacing
-from aligner.text.encoded import SENTENCES, GrowingEnds, steps
-from aligner.text.mapped import BLOCK, GrowingArray, blocks
+from aligner.text.ragged import SENTENCES, GrowingEnds, steps
+from aligner.text.scratch import BLOCK, GrowingArray, blocks
 
 LEAST_PROBABILITY = 0.02  # of the links that are reported
 
@@ -62,11 +62,9 @@ class TextLinks:
     links: SoftLinks
 
     @classmethod
-    def gather(
-        cls, pairs: Iterable[SoftLinks], folder: Path | None = None
-    ) -> "TextLinks":
+    def gather(cls, pairs: Iterable[SoftLinks]) -> "TextLinks":
         """Lay the links of sentence pairs end to end, on disk."""
-        growing = GrowingLinks(folder)
+        growing = GrowingLinks()
         for links in pairs:
             growing.append(np.array([len(links.src)]), links)
         return growing.finish()
@@ -97,9 +95,9 @@ class TextLinks:
         src, tgt, probability = self.links
         return SoftLinks(src[places], tgt[places], probability[places])
 
-    def select(self, pairs: Ints, folder: Path | None = None) -> "TextLinks":
+    def select(self, pairs: Ints) -> "TextLinks":
         """Return the links of the pairs at some indices, in that order, on disk."""
-        chosen = GrowingLinks(folder)
+        chosen = GrowingLinks()
         for block in blocks(pairs, SENTENCES):
             chosen.append(self.counts(block), self.flat(block))
         return chosen.finish()
@@ -125,7 +123,7 @@ class TextLinks:
                     file.write(block.tobytes())
 
     @classmethod
-    def load(cls, path: Path, pairs: int, folder: Path | None = None) -> "TextLinks":
+    def load(cls, path: Path, pairs: int) -> "TextLinks":
         """Return the links of so many pairs that `save` wrote, on disk.
 
         Raises:
@@ -134,7 +132,7 @@ class TextLinks:
         try:
             with safe_open(path, "numpy") as file:
                 found = file.get_slice("ends").get_shape()[0]
-                ends, *parts = (_read(file, name, folder) for name in PARTS)
+                ends, *parts = (_read(file, name) for name in PARTS)
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{path}: damaged guide: {error}") from error
         if found != pairs:
@@ -142,9 +140,9 @@ class TextLinks:
         return cls(ends, SoftLinks(*parts))
 
 
-def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
+def _read(file: Any, name: str) -> NDArray[Any]:
     """Return one array of a safetensors file, on disk; in front of the ends, 0."""
-    part, read = file.get_slice(name), GrowingArray(PARTS[name][1], folder)
+    part, read = file.get_slice(name), GrowingArray(PARTS[name][1])
     (size,) = part.get_shape()
     if name == "ends":
         read.append(np.zeros(1, np.int64))
@@ -156,10 +154,10 @@ def _read(file: Any, name: str, folder: Path | None) -> NDArray[Any]:
 class GrowingLinks:
     """Links on disk that grow at their end."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Begin without any, on the disk of a folder, by default the system's own."""
-        self._ends = GrowingEnds(folder)
-        self._parts = [GrowingArray(part.dtype, folder) for part in NO_LINKS]
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._ends = GrowingEnds()
+        self._parts = [GrowingArray(part.dtype) for part in NO_LINKS]
 
     def append(self, counts: Ints, links: SoftLinks) -> None:
         """Add the links of sentence pairs, end to end, and how many each has."""

@@ -6,12 +6,11 @@ space of hashes, one after the other, each small enough to be sorted in memory.
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.text.mapped import BLOCK, GrowingArray, mapped_zeros
+from aligner.text.scratch import BLOCK, GrowingArray, mapped_zeros
 from aligner.text.words import canonical
 
 PART = 1 << 18  # pairs that are compared at once, about
@@ -22,10 +21,9 @@ Hashes = NDArray[np.uint64]
 class PairHashes:
     """The hashes of sentence pairs, which grow at their end."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Begin without any, on the disk of a folder, by default the system's own."""
-        self._folder = folder
-        self._halves = [GrowingArray(np.uint64, folder) for _ in range(2)]
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._halves = [GrowingArray(np.uint64) for _ in range(2)]
         self._pending = bytearray()
 
     def add(self, src: Sequence[str], tgt: Sequence[str]) -> None:
@@ -46,7 +44,7 @@ class PairHashes:
         """Return whether each pair is equal to an earlier one, on disk."""
         self._write()
         high, low = (half.finish() for half in self._halves)
-        repeated = mapped_zeros(len(high), np.bool_, self._folder)
+        repeated = mapped_zeros(len(high), np.bool_)
         bits = (len(high) // PART).bit_length()
         for part in range(1 << bits):
             places = _places(high, part, bits)

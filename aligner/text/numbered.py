@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.text.encoded import SENTENCES, EncodedBitext, EncodedText, GrowingText
-from aligner.text.mapped import blocks
+from aligner.text.ragged import SENTENCES, EncodedBitext, GrowingRagged, RaggedArray
+from aligner.text.scratch import blocks
 
 Words = Sequence[str]
 WordPair = tuple[Words, Words]
@@ -23,7 +22,7 @@ class NumberedText:
         words: the word that each number stands for, in the order in which they come.
     """
 
-    numbers: EncodedText
+    numbers: RaggedArray
     words: Words
 
     def __len__(self) -> int:
@@ -41,13 +40,11 @@ class NumberedText:
             counts += np.bincount(block, minlength=len(counts))
         return dict(zip(self.words, counts.tolist(), strict=True))
 
-    def select(
-        self, sentences: NDArray[np.int64], folder: Path | None = None
-    ) -> "NumberedText":
+    def select(self, sentences: NDArray[np.int64]) -> "NumberedText":
         """Return the sentences at some indices, numbered anew, on disk."""
         renumbered = np.full(len(self.words), -1, np.int32)
         words: list[str] = []
-        chosen = GrowingText(folder)
+        chosen = GrowingRagged()
         for block in blocks(sentences, SENTENCES):
             ids = self.numbers.flat(block)
             new, places = np.unique(ids[renumbered[ids] < 0], return_index=True)
@@ -66,11 +63,9 @@ class NumberedBitext:
     tgt: NumberedText
 
     @classmethod
-    def of(
-        cls, pairs: Iterable[WordPair], folder: Path | None = None
-    ) -> "NumberedBitext":
+    def of(cls, pairs: Iterable[WordPair]) -> "NumberedBitext":
         """Number the words of sentence pairs, in one pass."""
-        numbering = Numbering(folder)
+        numbering = Numbering()
         for src, tgt in pairs:
             numbering.add(src, tgt)
         return numbering.finish()
@@ -87,13 +82,9 @@ class NumberedBitext:
         """Yield the words of every pair."""
         return (self[index] for index in range(len(self)))
 
-    def select(
-        self, indices: NDArray[np.int64], folder: Path | None = None
-    ) -> "NumberedBitext":
+    def select(self, indices: NDArray[np.int64]) -> "NumberedBitext":
         """Return the pairs at some indices, numbered anew, on disk."""
-        return NumberedBitext(
-            self.src.select(indices, folder), self.tgt.select(indices, folder)
-        )
+        return NumberedBitext(self.src.select(indices), self.tgt.select(indices))
 
     def part(self, first: int, last: int) -> "NumberedBitext":
         """Return the pairs from a first one up to another, by the same numbers."""
@@ -119,9 +110,9 @@ class NumberedBitext:
 class Numbering:
     """Numbers the words of sentence pairs as they come, on disk."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Begin an empty text on the disk of a folder, by default the system's own."""
-        self._sides = (_Side(folder), _Side(folder))
+    def __init__(self) -> None:
+        """Begin an empty text."""
+        self._sides = (_Side(), _Side())
 
     def add(self, src: Words, tgt: Words) -> None:
         """Add a sentence pair."""
@@ -134,9 +125,9 @@ class Numbering:
 
 
 class _Side:
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._text = GrowingText(folder)
+        self._text = GrowingRagged()
         self._ids: list[int] = []
         self._lengths: list[int] = []
 

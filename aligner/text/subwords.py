@@ -22,7 +22,7 @@ import sentencepiece
 from aligner.errors import ConfigError, CorpusError, ModelError
 from aligner.ranges import Range
 from aligner.terms import Side
-from aligner.text.encoded import EncodedText
+from aligner.text.ragged import RaggedArray
 from aligner.text.words import canonical
 
 Algorithm = Literal["unigram", "bpe"]
@@ -178,13 +178,13 @@ class Subwords:
         lengths = np.array([len(p) for p in pieces], dtype=np.intp)
         return ids, np.repeat(np.arange(len(words), dtype=np.int32), lengths)
 
-    def table(self, words: Iterable[str], side: Side) -> EncodedText:
+    def table(self, words: Iterable[str], side: Side) -> RaggedArray:
         """Return the piece ids of each word, as those of a sentence of its own."""
         ids, ends = array("i"), array("q", [0])
         for word in words:
             ids.extend(self._encode_word(word, side))
             ends.append(len(ids))
-        return EncodedText(np.array(ids, np.int32), np.array(ends, np.int64))
+        return RaggedArray(np.array(ids, np.int32), np.array(ends, np.int64))
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Join pieces to words; specials are dropped, UNK is shown as `⁇`."""

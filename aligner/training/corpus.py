@@ -16,14 +16,14 @@ from aligner.nmt.model_meta import META, TrainedOn, read_meta
 from aligner.text.bitext import is_piped, read_bitext
 from aligner.text.duplicates import PairHashes
 from aligner.text.filters import FilterCounts, Filters, filter_pairs
-from aligner.text.mapped import (
+from aligner.text.numbered import NumberedBitext, Numbering, WordPair
+from aligner.text.scratch import (
     GrowingArray,
     mapped_range,
     mapped_zeros,
     places_of_false,
     taken,
 )
-from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.words import check_words, word_tokenizers
 from aligner.training.state import STATE
 
@@ -115,21 +115,17 @@ class TrainingText:
     total_lines: int
 
 
-def read_text(
-    files: TrainingFiles, config: Config, folder: Path | None = None
-) -> TrainingText:
+def read_text(files: TrainingFiles, config: Config) -> TrainingText:
     """Read and filter the training text; hold out validation pairs if none are given.
 
-    The files are read once, onto the disk of a folder, by default the system's own.
+    The files are read once, onto the scratch disk.
 
     Raises:
         CorpusError: there is too little text.
     """
-    read = _read_pairs(files, files.src, files.tgt, config.filters, folder)
+    read = _read_pairs(files, files.src, files.tgt, config.filters)
     if files.valid_src is not None:
-        valid = _read_pairs(
-            files, files.valid_src, files.valid_tgt, config.filters, folder
-        )
+        valid = _read_pairs(files, files.valid_src, files.valid_tgt, config.filters)
         if not len(valid.kept):
             raise CorpusError(f"{name_of(files.valid_src)}: no usable sentence pairs")
         return read.without(np.empty(0, np.int64), valid.pairs(valid.kept))
@@ -139,7 +135,7 @@ def read_text(
             f"{name_of(files.src)}: expected at least 2 usable sentence pairs, "
             f"got {usable}"
         )
-    order = mapped_range(usable, folder)
+    order = mapped_range(usable)
     np.random.default_rng(config.training.seed).shuffle(order)
     held_out = min(config.training.valid_pairs, max(1, usable // 20))
     log.info("validation: %d pairs held out", held_out)
@@ -157,7 +153,6 @@ class _Read:
         repeated: whether each is equal to an earlier one that is not to be repeated.
         kept: the places of those that are not.
         total_lines: the number of lines.
-        folder: on whose disk the text lies.
     """
 
     text: NumberedBitext
@@ -165,16 +160,15 @@ class _Read:
     repeated: NDArray[np.bool_]
     kept: Ints
     total_lines: int
-    folder: Path | None
 
     def pairs(self, places: Ints) -> NumberedBitext:
-        return self.text.select(places, self.folder)
+        return self.text.select(places)
 
     def without(self, held_out: Ints, valid: NumberedBitext) -> TrainingText:
         """Return a training text from the pairs that are left."""
         self.repeated[held_out] = True
-        left = places_of_false(self.repeated, self.folder)
-        lines = taken(self.lines, left, self.folder)
+        left = places_of_false(self.repeated)
+        lines = taken(self.lines, left)
         return TrainingText(self.pairs(left), valid, lines, self.total_lines)
 
 
@@ -183,14 +177,13 @@ def _read_pairs(
     src: Text,
     tgt: Text | None,
     limits: FilterConfig,
-    folder: Path | None,
 ) -> _Read:
     """Read a text in one pass; say what is left out."""
     filters = Filters(limits.max_words, limits.max_ratio)
     counts = FilterCounts()
     pairs = _word_pairs(src, tgt, files.tokenize)
-    numbering, hashes = Numbering(folder), PairHashes(folder)
-    lines = GrowingArray(np.int64, folder)
+    numbering, hashes = Numbering(), PairHashes()
+    lines = GrowingArray(np.int64)
     for line, src_side, tgt_side in filter_pairs(pairs, filters, counts):
         numbering.add(src_side, tgt_side)
         lines.append(np.array([line]))
@@ -199,9 +192,9 @@ def _read_pairs(
     repeated = (
         hashes.repeated()
         if limits.drop_duplicates
-        else mapped_zeros(counts.kept, np.bool_, folder)
+        else mapped_zeros(counts.kept, np.bool_)
     )
-    kept = places_of_false(repeated, folder)
+    kept = places_of_false(repeated)
     counts.duplicate = counts.kept - len(kept)
     counts.kept = len(kept)
     log.info(
@@ -215,7 +208,7 @@ def _read_pairs(
         counts.duplicate,
     )
     total = counts.kept + counts.dropped
-    return _Read(numbering.finish(), lines.finish(), repeated, kept, total, folder)
+    return _Read(numbering.finish(), lines.finish(), repeated, kept, total)
 
 
 def _word_pairs(

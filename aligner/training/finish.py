@@ -22,7 +22,7 @@ from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.model_meta import DataFigures, ModelMeta, TrainingFigures, save_meta
 from aligner.nmt.translation import translate
 from aligner.terms import Preset, Side
-from aligner.text.encoded import EncodedBitext
+from aligner.text.ragged import EncodedBitext
 from aligner.training.state import TrainingState
 from aligner.training.task import Task
 

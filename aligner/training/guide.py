@@ -17,8 +17,8 @@ from torch import Tensor
 
 from aligner.nmt.batching import padded_either
 from aligner.prior.soft_links import SoftLinks, TextLinks
-from aligner.text.encoded import EncodedText
 from aligner.text.numbered import NumberedBitext
+from aligner.text.ragged import RaggedArray
 from aligner.text.subwords import Subwords
 
 Ints = NDArray[np.int64]
@@ -34,8 +34,8 @@ class Guide:
         links: the links of every pair, between words.
     """
 
-    src_words: EncodedText
-    tgt_words: EncodedText
+    src_words: RaggedArray
+    tgt_words: RaggedArray
     links: TextLinks
 
     @classmethod
@@ -44,13 +44,12 @@ class Guide:
         text: NumberedBitext,
         links: TextLinks,
         subwords: Subwords,
-        folder: Path | None = None,
     ) -> "Guide":
         """Prepare the links of sentence pairs for the subwords that they have."""
         src, tgt = text.src, text.tgt
         return cls(
-            src.numbers.places(subwords.table(src.words, "src"), folder),
-            tgt.numbers.places(subwords.table(tgt.words, "tgt"), folder),
+            src.numbers.places(subwords.table(src.words, "src")),
+            tgt.numbers.places(subwords.table(tgt.words, "tgt")),
             links,
         )
 
@@ -62,13 +61,13 @@ class Guide:
         """Write the links to a file, whole or not at all."""
         self.links.save(path)
 
-    def load(self, path: Path, folder: Path | None = None) -> "Guide":
+    def load(self, path: Path) -> "Guide":
         """Return a guide with the links that `save` wrote for the same text.
 
         Raises:
             ModelError: the file is damaged, or has links for another number of pairs.
         """
-        return self.with_links(TextLinks.load(path, len(self.links), folder))
+        return self.with_links(TextLinks.load(path, len(self.links)))
 
     def attention(self, examples: Ints) -> Tensor:
         """Return where each target subword should look, (B, T - 1, S), float32.

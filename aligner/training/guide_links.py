@@ -26,13 +26,11 @@ def guide_links(
     text: TrainingText,
     *,
     lowercase: bool = False,
-    folder: Path | None = None,
     on_progress: Listener = unheard,
 ) -> tuple[TextLinks | None, Prior | None]:
     """Return the links that guide the training, for each pair to train on.
 
-    And the prior that they come from, if they come from one. The links lie on the disk
-    of a folder, by default the system's own.
+    And the prior that they come from, if they come from one.
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
@@ -41,9 +39,9 @@ def guide_links(
     if files.guide == "none":
         return None, None
     if files.guide != "auto":
-        return TextLinks.gather(_read_guide(files.guide, text), folder), None
+        return TextLinks.gather(_read_guide(files.guide, text)), None
     train = text.train.renamed(str.lower) if lowercase else text.train
-    prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)), folder)
+    prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
     return links, prior
 
 

@@ -22,8 +22,8 @@ from scipy import sparse
 from torch import nn
 
 from aligner.nmt.transformer import Transformer
-from aligner.text.encoded import SENTENCES, EncodedBitext, EncodedText, steps
-from aligner.text.mapped import blocks
+from aligner.text.ragged import SENTENCES, EncodedBitext, RaggedArray, steps
+from aligner.text.scratch import blocks
 from aligner.training.guide import Guide
 
 COUNTED_PAIRS = 100_000  # evenly spread over the text; enough for a lexicon
@@ -96,7 +96,7 @@ def _piece_counts(
 
 
 def _members(
-    words: EncodedText, pairs: Ints, row: Ints, chosen: NDArray[np.int32]
+    words: RaggedArray, pairs: Ints, row: Ints, chosen: NDArray[np.int32]
 ) -> tuple[Ints, Ints]:
     """Return where the pieces of chosen words begin among the pairs', and how many.
 

@@ -254,11 +254,7 @@ class Training:
             if found:
                 found[0].save(self._guide_file())
             self.processes.wait()
-            self.guide = (
-                found[0]
-                if found
-                else self.guide.load(self._guide_file(), self.directory)
-            )
+            self.guide = found[0] if found else self.guide.load(self._guide_file())
             self.groups = self._groups()  # what was prepared has the guide of before
         else:
             state.round = self.config.rounds
@@ -348,7 +344,7 @@ class Training:
             state.finished = ""
         self.state = state
         if state.guide > 1 and self.guide is not None:
-            self.guide = self.guide.load(self._guide_file(), self.directory)
+            self.guide = self.guide.load(self._guide_file())
         if not self.processes.is_first:
             self.processes.seed(self.config.seed + state.updates)
             return

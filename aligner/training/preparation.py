@@ -21,9 +21,9 @@ from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
 from aligner.prior.storage import load_prior, save_prior
-from aligner.text.encoded import EncodedBitext
-from aligner.text.mapped import BLOCK, mapped_zeros, places_of_false, taken
 from aligner.text.numbered import NumberedBitext
+from aligner.text.ragged import EncodedBitext
+from aligner.text.scratch import BLOCK, mapped_zeros, places_of_false, taken
 from aligner.text.subwords import Subwords
 from aligner.training.corpus import (
     TrainingFiles,
@@ -51,7 +51,7 @@ def prepare(
 ) -> tuple[TranslationModel, Training, list[WordPair]]:
     """Return a model, its training, and validation pairs; what was words is let go."""
     config, out = task.config, task.out
-    text = read_text(task.files, config, _existing(out))
+    text = read_text(task.files, config)
     if processes.is_first:
         subwords, links, prior = _learn_from(text, task, processes, on_progress)
         processes.wait()
@@ -83,7 +83,6 @@ def _learn_from(
         files,
         text,
         lowercase=config.subwords.lowercase,
-        folder=_existing(out),
         on_progress=on_progress,
     )
     for place in (out, out / STATE.parent):
@@ -116,11 +115,11 @@ def _learnt_by_first(
     )
     links = None
     if task.files.guide != "none":
-        links = TextLinks.load(out / SHARED_LINKS, len(text.train), out)
+        links = TextLinks.load(out / SHARED_LINKS, len(text.train))
     return subwords, links, None
 
 
-def _existing(out: Path) -> Path:
+def existing(out: Path) -> Path:
     """Return the folder on whose disk the model will lie: itself, if it is there."""
     return next(place for place in (out, *out.absolute().parents) if place.is_dir())
 
@@ -137,18 +136,18 @@ def _prepare(
     Returns it with validation pairs that fit into a batch.
     """
     config, subwords = model.config, model.subwords
-    train, fitting = _encode(text.train, subwords, config, out)
-    valid, fitting_valid = _encode(text.valid, subwords, config, out)
+    train, fitting = _encode(text.train, subwords, config)
+    valid, fitting_valid = _encode(text.valid, subwords, config)
     pairs, lines = text.train, text.lines
     if len(fitting) < len(pairs):
-        pairs, lines = pairs.select(fitting, out), taken(lines, fitting, out)
-        links = links and links.select(fitting, out)
+        pairs, lines = pairs.select(fitting), taken(lines, fitting)
+        links = links and links.select(fitting)
     guide = renewal = None
     if links is not None:
-        guide = Guide.of(pairs, links, subwords, out)
+        guide = Guide.of(pairs, links, subwords)
         start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
         if config.training.rounds > 1:
-            renewal = _renewal(model, guide, pairs, out)
+            renewal = _renewal(model, guide, pairs)
     training = Training(
         model.network,
         Batches(train, config.training.direction, config.training.batch_tokens),
@@ -163,9 +162,7 @@ def _prepare(
     return training, [text.valid[i] for i in fitting_valid[:VALID_PAIRS]]
 
 
-def _renewal(
-    model: TranslationModel, guide: Guide, pairs: NumberedBitext, out: Path
-) -> Renewal:
+def _renewal(model: TranslationModel, guide: Guide, pairs: NumberedBitext) -> Renewal:
     """Return what finds, in the training text, the links that guide the next round."""
     config = model.config.training
     reading = Reading(config.guide_layer - 1, "full")
@@ -181,7 +178,7 @@ def _renewal(
     def renew() -> tuple[Guide, float]:
         started = time.monotonic()
         log.info("next round: aligning %d pairs to be guided by", len(pairs))
-        links, agreed = find_links(aligner, pairs, out)
+        links, agreed = find_links(aligner, pairs)
         spent = clock(time.monotonic() - started)
         log.info("aligned in %s; the directions agree by %.3f", spent, agreed)
         return guide.with_links(links), agreed
@@ -205,23 +202,23 @@ def _learn_subwords(train: NumberedBitext, config: Config) -> Subwords:
 
 
 def _encode(
-    text: NumberedBitext, subwords: Subwords, config: Config, out: Path
+    text: NumberedBitext, subwords: Subwords, config: Config
 ) -> tuple[EncodedBitext, NDArray[np.int64]]:
     """Return the pairs that a batch can hold, encoded, and which ones they are."""
-    encoded = encode(text, subwords, out)
-    too_long = mapped_zeros(len(encoded), np.bool_, out)
+    encoded = encode(text, subwords)
+    too_long = mapped_zeros(len(encoded), np.bool_)
     for side in (encoded.src, encoded.tgt):
         for first in range(0, len(side), BLOCK):
             lengths = side.part(first, first + BLOCK).lengths()
             too_long[first : first + BLOCK] |= lengths >= config.training.batch_tokens
-    fitting = places_of_false(too_long, out)
+    fitting = places_of_false(too_long)
     if len(fitting) < len(encoded):
         log.info(
             "left out: %d pairs with more subwords than batch_tokens = %d",
             len(encoded) - len(fitting),
             config.training.batch_tokens,
         )
-        encoded = encoded.select(fitting, out)
+        encoded = encoded.select(fitting)
     if not len(fitting):
         raise CorpusError("no sentence pair fits into a batch")
     return encoded, fitting

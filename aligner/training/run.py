@@ -13,9 +13,10 @@ from aligner.extraction.aligner import Aligner
 from aligner.nmt.checkpoint import TranslationModel, load_weights
 from aligner.nmt.config import Config, read_config
 from aligner.ranges import TIME
+from aligner.text.scratch import scratch_disk
 from aligner.training.corpus import Text, TrainingFiles
 from aligner.training.finish import finish, perplexity
-from aligner.training.preparation import prepare
+from aligner.training.preparation import existing, prepare
 from aligner.training.processes import ALONE, Processes
 from aligner.training.progress import (
     Listener,
@@ -59,9 +60,11 @@ class TrainingRun:
         """
         self.task, self.processes = task, processes
         self.on_progress = on_progress if processes.is_first else unheard
-        self.model, self.training, self.valid = prepare(
-            task, device, processes, self.on_progress
-        )
+        self._disk = existing(task.out)
+        with scratch_disk(self._disk):
+            self.model, self.training, self.valid = prepare(
+                task, device, processes, self.on_progress
+            )
         parameters = sum(p.numel() for p in self.model.network.parameters())
         log.info("model: %.1f million parameters", parameters / 1e6)
 
@@ -85,7 +88,8 @@ class TrainingRun:
                 write(event)
                 self.on_progress(event)
 
-            state = self.training.run(listen, max_seconds, is_to_stop)
+            with scratch_disk(self._disk):
+                state = self.training.run(listen, max_seconds, is_to_stop)
         if not state.is_finished():
             raise TrainingStopped(
                 f"stopped at step {state.updates}: a checkpoint is kept in "

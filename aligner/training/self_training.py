@@ -7,7 +7,6 @@ al. 2020, trains on a model's own links likewise).
 
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -24,16 +23,13 @@ from aligner.prior.soft_links import (
 )
 
 
-def find_links(
-    aligner: Aligner, pairs: Iterable[WordPair], folder: Path | None = None
-) -> tuple[TextLinks, float]:
+def find_links(aligner: Aligner, pairs: Iterable[WordPair]) -> tuple[TextLinks, float]:
     """Return the likely links of sentence pairs, and how far the directions agree.
 
     Both directions' shares are joined by their geometric mean, as the prior's are. No
-    pair may have a `problem`, and the aligner must know both directions. The links lie
-    on the disk of a folder, by default the system's own.
+    pair may have a `problem`, and the aligner must know both directions.
     """
-    links = GrowingLinks(folder)
+    links = GrowingLinks()
     one, other = itertools.tee(_directions(aligner, pairs, links))
     agreed = agreement((choice[0] for choice in one), (choice[1] for choice in other))
     return links.finish(), agreed

@@ -14,8 +14,8 @@ from small_models import WORDS, random_bitext
 from aligner.nmt import batching
 from aligner.nmt.batching import Batches, ahead, encode, pad
 from aligner.nmt.transformer import PAD
-from aligner.text.encoded import EncodedBitext, EncodedText
 from aligner.text.numbered import NumberedBitext
+from aligner.text.ragged import EncodedBitext, RaggedArray
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT, Subwords
 
 lengths = st.lists(
@@ -23,8 +23,8 @@ lengths = st.lists(
 )
 
 
-def text(*sentences: list[int]) -> EncodedText:
-    return EncodedText.gather(np.array(ids, np.int32) for ids in sentences)
+def text(*sentences: list[int]) -> RaggedArray:
+    return RaggedArray.gather(np.array(ids, np.int32) for ids in sentences)
 
 
 def bitext_of(sizes: list[tuple[int, int]]) -> EncodedBitext:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from aligner.sample.grammar import sample_corpus
 from aligner.text import encoded as encoded_module
 from aligner.text import numbered as numbered_module
-from aligner.text.encoded import EncodedText, steps
 from aligner.text.numbered import NumberedBitext, NumberedText
+from aligner.text.ragged import RaggedArray, steps
 from aligner.text.subwords import Subwords
 
 sentence = st.lists(st.sampled_from(["a", "B", "b", "A\u2028", "\ud800"]), max_size=5)
@@ -80,7 +80,7 @@ def test_steps_by_hand() -> None:
 
 
 def test_padding_by_hand() -> None:
-    text = EncodedText.gather(np.array(x, np.int32) for x in ([7, 8], [], [9]))
+    text = RaggedArray.gather(np.array(x, np.int32) for x in ([7, 8], [], [9]))
     assert text.padded(np.array([2, 1, 0]), -1).tolist() == [[9, -1], [-1, -1], [7, 8]]
     assert text.padded(np.array([1]), -1).shape == (1, 0)
 

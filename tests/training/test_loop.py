@@ -19,7 +19,7 @@ from aligner.nmt.batching import Batches
 from aligner.nmt.checkpoint import WEIGHTS
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.transformer import Transformer
-from aligner.text.encoded import EncodedBitext
+from aligner.text.ragged import EncodedBitext
 from aligner.training import loop as training_module
 from aligner.training import meter as meter_module
 from aligner.training import processes as processes_module

@@ -10,7 +10,7 @@ from aligner.nmt.batching import Batches
 from aligner.nmt.config import TrainingConfig
 from aligner.nmt.precision import attention_kernels
 from aligner.nmt.transformer import Transformer
-from aligner.text.encoded import EncodedBitext, EncodedText
+from aligner.text.ragged import EncodedBitext, RaggedArray
 from aligner.training.loss import guided_loss, translation_loss
 from aligner.training.objective import Objective
 
@@ -54,7 +54,7 @@ def test_without_a_guide_it_is_translation_alone() -> None:
 def test_a_frequent_subwords_gradient_adds_up_in_bfloat16_too() -> None:
     """Of 3,000 equal parts: bfloat16 itself could count to 256."""
     network = random_network(sizes(dropout=0.0))
-    frequent = EncodedText.gather([np.full(100, 7, np.int32)] * 30)
+    frequent = RaggedArray.gather([np.full(100, 7, np.int32)] * 30)
     batch = Batches(EncodedBitext(frequent, frequent), "forward", 4000).load(
         np.arange(30)
     )

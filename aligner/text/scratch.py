@@ -1,4 +1,4 @@
-"""Large arrays on disk, in files without a name, mapped into memory.
+"""Large arrays on a scratch disk, in files without a name, mapped into memory.
 
 What grows with the text lies here: the system keeps in memory what is in use. The files
 are gone with the process, however that ends.
@@ -7,7 +7,8 @@ are gone with the process, however that ends.
 import mmap
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,16 +19,29 @@ BLOCK = 1 << 16  # numbers that are handled at once
 IN_MEMORY = 1 << 20  # bytes; smaller arrays need no file
 
 
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
+
+
+@contextmanager
+def scratch_disk(folder: Path) -> Iterator[None]:
+    """Let arrays lie on the disk of a folder meanwhile, not on the system's own."""
+    before = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(before)
+
+
 class GrowingArray:
     """An array that grows at its end."""
 
-    def __init__(self, dtype: DTypeLike, folder: Path | None = None) -> None:
-        """Begin an empty array on the disk of a folder, by default the system's own.
+    def __init__(self, dtype: DTypeLike) -> None:
+        """Begin an empty array on the scratch disk.
 
         Of all methods, those that write raise an OSError that names the folder.
         """
         self._dtype = np.dtype(dtype)
-        self._folder = folder or Path(tempfile.gettempdir())
+        self._folder = _folder.get() or Path(tempfile.gettempdir())
         self._pending = bytearray()
         self._file: IO[bytes] | None = None
 
@@ -67,23 +81,21 @@ class GrowingArray:
         return np.frombuffer(mapping, self._dtype)
 
 
-def mapped_zeros(
-    size: int, dtype: DTypeLike, folder: Path | None = None
-) -> NDArray[Any]:
+def mapped_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
     """Return zeros to be written over.
 
     Raises:
         OSError: the disk is full: all its room is taken at once.
     """
-    zeros = GrowingArray(dtype, folder)
+    zeros = GrowingArray(dtype)
     for first in range(0, size, BLOCK):
         zeros.append(np.zeros(min(BLOCK, size - first), dtype))
     return zeros.finish(writable=True)
 
 
-def mapped_range(size: int, folder: Path | None = None) -> NDArray[np.int64]:
+def mapped_range(size: int) -> NDArray[np.int64]:
     """Return 0, 1, 2 and so on, to be written over."""
-    numbers = GrowingArray(np.int64, folder)
+    numbers = GrowingArray(np.int64)
     for first in range(0, size, BLOCK):
         numbers.append(np.arange(first, min(first + BLOCK, size)))
     return numbers.finish(writable=True)
@@ -95,21 +107,17 @@ def blocks(values: NDArray[Any], size: int = BLOCK) -> Iterator[NDArray[Any]]:
         yield values[first : first + size]
 
 
-def taken(
-    values: NDArray[Any], indices: NDArray[np.int64], folder: Path | None = None
-) -> NDArray[Any]:
+def taken(values: NDArray[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
     """Return the values at some indices."""
-    chosen = GrowingArray(values.dtype, folder)
+    chosen = GrowingArray(values.dtype)
     for block in blocks(indices):
         chosen.append(values[block])
     return chosen.finish()
 
 
-def places_of_false(
-    marks: NDArray[np.bool_], folder: Path | None = None
-) -> NDArray[np.int64]:
+def places_of_false(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return where an array is False, ascending."""
-    places, first = GrowingArray(np.int64, folder), 0
+    places, first = GrowingArray(np.int64), 0
     for block in blocks(marks):
         places.append(np.flatnonzero(~block) + first)
         first += len(block)

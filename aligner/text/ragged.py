@@ -1,15 +1,14 @@
-"""Text as numbers, of words or of subwords, in flat arrays."""
+"""Sequences of numbers in flat arrays: words or subwords of text, places, tables."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.text.mapped import GrowingArray, blocks
+from aligner.text.scratch import GrowingArray, blocks
 
 Ids = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -19,8 +18,8 @@ SENTENCES = 4096  # that are handled at once
 
 
 @dataclass(frozen=True)
-class EncodedText:
-    """Sentences as ids, end to end in one array.
+class RaggedArray:
+    """Sequences of ids, end to end in one array: sentences, words, or places in them.
 
     Attributes:
         ids: the words or the subwords of all sentences.
@@ -31,7 +30,7 @@ class EncodedText:
     ends: Ints
 
     @classmethod
-    def gather(cls, sentences: Iterable[Ids]) -> "EncodedText":
+    def gather(cls, sentences: Iterable[Ids]) -> "RaggedArray":
         """Lay a few sentences, each an array of ids, end to end."""
         chunks = list(sentences)
         ends = np.cumsum([0, *map(len, chunks)], dtype=np.int64)
@@ -60,28 +59,28 @@ class EncodedText:
         ids: Ids = self.ids[places]
         return ids
 
-    def select(self, sentences: Ints, folder: Path | None = None) -> "EncodedText":
+    def select(self, sentences: Ints) -> "RaggedArray":
         """Return the sentences at some indices, in that order, on disk."""
-        chosen = GrowingText(folder)
+        chosen = GrowingRagged()
         for block in blocks(sentences, SENTENCES):
             chosen.append(self.flat(block), self.lengths(block))
         return chosen.finish()
 
-    def part(self, first: int, last: int) -> "EncodedText":
+    def part(self, first: int, last: int) -> "RaggedArray":
         """Return the sentences from a first one up to another."""
         ends = self.ends[first : last + 1]
-        return EncodedText(self.ids[ends[0] : ends[-1]], ends - ends[0])
+        return RaggedArray(self.ids[ends[0] : ends[-1]], ends - ends[0])
 
-    def spelt(self, table: "EncodedText", folder: Path | None = None) -> "EncodedText":
+    def spelt(self, table: "RaggedArray") -> "RaggedArray":
         """Return the text with the ids that a table has for each of its own."""
-        spelt = GrowingText(folder)
+        spelt = GrowingRagged()
         for ids, ends in self._blocks():
             spelt.append(table.flat(ids), _sums(table.lengths(ids), ends))
         return spelt.finish()
 
-    def places(self, table: "EncodedText", folder: Path | None = None) -> "EncodedText":
+    def places(self, table: "RaggedArray") -> "RaggedArray":
         """Return where in its sentence each id stood that `spelt` replaces."""
-        places = GrowingText(folder)
+        places = GrowingRagged()
         for ids, ends in self._blocks():
             lengths = table.lengths(ids)
             places.append(
@@ -121,9 +120,9 @@ def _sums(values: Ints, ends: Ints) -> Ints:
 class GrowingEnds:
     """Where sequences end that are laid end to end, 0 first, on disk."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Begin without any, on the disk of a folder, by default the system's own."""
-        self._ends = GrowingArray(np.int64, folder)
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._ends = GrowingArray(np.int64)
         self._ends.append(np.zeros(1, np.int64))
         self._end = 0
 
@@ -137,40 +136,38 @@ class GrowingEnds:
         return self._ends.finish()
 
 
-class GrowingText:
+class GrowingRagged:
     """A text on disk that grows at its end."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Begin an empty text on the disk of a folder, by default the system's own."""
-        self._ids = GrowingArray(np.int32, folder)
-        self._ends = GrowingEnds(folder)
+    def __init__(self) -> None:
+        """Begin an empty text."""
+        self._ids = GrowingArray(np.int32)
+        self._ends = GrowingEnds()
 
     def append(self, ids: NDArray[np.integer], lengths: Ints) -> None:
         """Add sentences: their ids end to end, and how many each has."""
         self._ids.append(ids)
         self._ends.append(lengths)
 
-    def finish(self) -> EncodedText:
+    def finish(self) -> RaggedArray:
         """Return the whole text; nothing can be added any more."""
-        return EncodedText(self._ids.finish(), self._ends.finish())
+        return RaggedArray(self._ids.finish(), self._ends.finish())
 
 
 @dataclass(frozen=True)
 class EncodedBitext:
     """Parallel text as ids: sentence i of `src` corresponds to i of `tgt`."""
 
-    src: EncodedText
-    tgt: EncodedText
+    src: RaggedArray
+    tgt: RaggedArray
 
     def __len__(self) -> int:
         """Return the number of sentence pairs."""
         return len(self.src)
 
-    def select(self, indices: Ints, folder: Path | None = None) -> "EncodedBitext":
+    def select(self, indices: Ints) -> "EncodedBitext":
         """Return the pairs at some indices, in that order, on disk."""
-        return EncodedBitext(
-            self.src.select(indices, folder), self.tgt.select(indices, folder)
-        )
+        return EncodedBitext(self.src.select(indices), self.tgt.select(indices))
 
     def digest(self) -> str:
         """Return a SHA-256 of the content, to tell whether two texts are the same."""

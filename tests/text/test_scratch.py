@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aligner.text import mapped
-from aligner.text.mapped import (
+from aligner.text import scratch
+from aligner.text.scratch import (
     GrowingArray,
     mapped_range,
     mapped_zeros,
     places_of_false,
+    scratch_disk,
     taken,
 )
 
@@ -25,8 +26,8 @@ chunks = st.lists(st.lists(st.integers(-9, 9), max_size=9), max_size=9)
 @pytest.fixture(params=[1, 40, 1 << 20], ids=["file", "both", "memory"], autouse=True)
 def _small(request: pytest.FixtureRequest) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mapped, "IN_MEMORY", request.param)
-        patch.setattr(mapped, "BLOCK", 3)
+        patch.setattr(scratch, "IN_MEMORY", request.param)
+        patch.setattr(scratch, "BLOCK", 3)
         yield
 
 
@@ -60,7 +61,8 @@ def test_choosing_equals_the_loop(marks: list[bool]) -> None:
 
 
 def test_no_file_has_a_name(tmp_path: Path) -> None:
-    growing = GrowingArray(np.int64, tmp_path)
+    with scratch_disk(tmp_path):
+        growing = GrowingArray(np.int64)
     growing.append(np.arange(100))
     assert list(tmp_path.iterdir()) == []
     whole = growing.finish()
@@ -72,9 +74,10 @@ def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     program = f"""
 import numpy as np
 from pathlib import Path
-from aligner.text.mapped import mapped_zeros
+from aligner.text.scratch import mapped_zeros, scratch_disk
 try:
-    mapped_zeros(1 << 20, np.int64, Path({str(tmp_path)!r}))
+    with scratch_disk(Path({str(tmp_path)!r})):
+        mapped_zeros(1 << 20, np.int64)
 except OSError as error:
     print(error.filename, error.strerror)
 """

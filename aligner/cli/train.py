@@ -20,6 +20,7 @@ from aligner.cli.options import (
     of_training,
     within,
 )
+from aligner.cli.outputs import check_directory
 from aligner.cli.torchrun import rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SEED, TIME
@@ -130,6 +131,7 @@ def train(
         "--tokenize": tokenize,
         "--guide": guide,
     }
+    check_directory(out)
     if src is None and (stray := [name for name, value in of_text.items() if value]):
         raise ConfigError(f"{stray[0]}: expected --src beside it, got nothing")
     text = None

@@ -11,7 +11,8 @@ from conftest import Run, Trained, outcome, start
 
 from aligner.nmt.config import Config
 from aligner.nmt.transformer import Transformer
-from aligner.training.corpus import TrainingFiles, guide_links, read_text
+from aligner.training.corpus import TrainingFiles, read_text
+from aligner.training.guide_links import guide_links
 from aligner.training.loop import Training
 from aligner.training.run import train
 

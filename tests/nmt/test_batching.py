@@ -106,7 +106,8 @@ def naive_epoch(batches: Batches, seed: int, epoch: int) -> list[list[int]]:
     random = np.random.default_rng([seed, epoch])
     examples = range(len(batches))
     noise = random.random(len(examples))
-    read, written = (f(np.array(examples)) for f in (batches.read, batches.written))
+    lengths = (batches.read_lengths, batches.written_lengths)
+    read, written = (of(np.array(examples)) for of in lengths)
     cut: list[list[int]] = []
     longest = 0
     for i in sorted(examples, key=lambda i: (written[i], read[i], noise[i])):

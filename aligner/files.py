@@ -2,19 +2,24 @@
 
 Who writes holds a lock on the file beside, which the system lets go when the process
 ends, however it ends. So what a killed run left behind can be told from what another
-one is still writing, wherever that runs and whatever its number.
+one is still writing, whatever its number. As some file systems keep locks to one
+machine, only files of the same host's are cleared.
 """
 
 import errno
 import os
+import platform
 import re
 import secrets
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_BESIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+# In the names of files beside.
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+_BESIDE = re.compile(rf"\.(?P<name>.+)\.{HOST}[0-9a-f]{{8}}\.part", re.DOTALL)
 
 
 @contextmanager
@@ -29,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise OSError(errno.EISDIR, "expected a file, got a directory", str(path))
-    try:
+    with _named(path):
         if path.exists() and not path.is_file():
             yield path
             return
@@ -37,14 +42,20 @@ def replacing(path: Path) -> Iterator[Path]:
         with written_beside(target) as beside:
             yield beside
             os.replace(beside, target)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors name a path, not the file beside it, or none."""
+    try:
+        yield
     except OSError as error:
         name = error.filename
         if name is None or _BESIDE.fullmatch(os.path.basename(str(name))):
             # Of writing to an open file, the error knows no name; and nobody but us
             # knows the file beside.
-            raise OSError(
-                error.errno, error.strerror or str(error), str(path)
-            ) from error
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, reason, str(path)) from error
         raise
 
 
@@ -53,21 +64,28 @@ def written_beside(target: Path) -> Iterator[Path]:
     """Yield a new, locked file beside another one, which is gone afterwards.
 
     What dead runs left of the same target is removed first.
+
+    Raises:
+        OSError: it cannot be written; the error names the target.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    clear_leftovers(target.parent, target.name)
-    beside, descriptor = _created_beside(target)
-    try:
-        yield beside
-    finally:
-        beside.unlink(missing_ok=True)
-        os.close(descriptor)
+    with _named(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(target.parent, target.name)
+        beside, descriptor = _created_beside(target)
+        if sys.platform == "win32":  # an open file could not be renamed there
+            os.close(descriptor)
+        try:
+            yield beside
+        finally:
+            beside.unlink(missing_ok=True)
+            if sys.platform != "win32":
+                os.close(descriptor)
 
 
 def _created_beside(target: Path) -> tuple[Path, int]:
     """Return a new file beside another one, and what holds its lock."""
     while True:
-        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        beside = target.with_name(f".{target.name}.{HOST}{secrets.token_hex(4)}.part")
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         # Who clears may have come between, and taken it for a leftover.
         if _locked(descriptor) is not False and beside.exists():

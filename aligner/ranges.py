@@ -59,7 +59,8 @@ class Range:
         if value in self:
             return
         is_too_large = isinstance(value, Integral) and int(value) > LARGEST
-        expected = f"a number up to {LARGEST}" if is_too_large else str(self)
+        open_ended = self.most >= LARGEST
+        expected = f"a number up to {LARGEST}" if is_too_large and open_ended else self
         raise ConfigError(f"{name}: expected {expected}, got {value}")
 
 

@@ -21,6 +21,7 @@ import ray
 import ray.data
 
 from aligner.cli.console import reporting, say
+from aligner.cli.processors import prepare_environment
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.table_rows import ADDED, AlignBatch
 from aligner.files import clear_leftovers, replacing, write_whole
@@ -60,6 +61,7 @@ class AlignShare:
 
     def __init__(self, part: Path, settings: dict[str, Any]) -> None:
         """Load the model."""
+        prepare_environment()  # bounds what torch keeps of products in bfloat16
         self.part, self.align = part, AlignBatch(**settings)
 
     def __call__(self, share: dict[str, Any]) -> dict[str, Any]:

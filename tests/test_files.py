@@ -67,6 +67,7 @@ def test_what_a_killed_process_was_writing_goes(
         ".download.part",  # another program's
         ".notes.tar.part",
         ".x.0123ABCD.part",
+        ".x.0123456789abcdef.part",  # of another host
         "x.0123abcd.part",
     ],
 )

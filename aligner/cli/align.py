@@ -170,6 +170,8 @@ def align(
     )
     if rank and places.has_stdout:
         raise ConfigError("under torchrun: expected --out, a file for all processes")
+    if rank and (odd := [p for p in places.files if p.exists() and not p.is_file()]):
+        raise ConfigError(f"under torchrun: expected --out a file, got {odd[0]}")
     check_inputs_are_kept(places.files, src, tgt)
     loaded = load_model(model, resolve_device(device, threads))
     if _was_tokenized(loaded) and not tokenize:

@@ -96,9 +96,10 @@ def evaluate(
     lengths = _lengths(src, tgt)
     for name, links in systems:
         if len(links) != len(reference):
+            as_many = [n for n, others in systems if len(others) == len(reference)]
             raise LinkFormatError(
                 f"{name}: expected {len(reference)} lines, as many sentence pairs as "
-                f"{gold} has, got {len(links)}"
+                f"{(as_many or [gold])[0]} has, got {len(links)}"
             )
         _check(name, reference, links, lengths)
     _print_scores(reference, systems, seed)

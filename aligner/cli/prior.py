@@ -58,14 +58,16 @@ def prior(
 
     paths = output_paths(out, with_words=False)
     check_inputs_are_kept(paths, src, tgt)
-    numbering, usable = Numbering(), bytearray()
+    numbering, usable, problems = Numbering(), bytearray(), 0
     for sides in read_bitext(src, tgt):
         pair = [split_words(side) for side in sides]
         problem = _problem(pair, max_words)
         usable.append(not problem)
         if not problem:
             numbering.add(*pair)
-        elif usable.count(0) <= LISTED_PROBLEMS:
+            continue
+        problems += 1
+        if problems <= LISTED_PROBLEMS:
             say(f"line {len(usable)}: not aligned: {problem}")
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
@@ -76,11 +78,8 @@ def prior(
             if is_usable:
                 _write(next(found), file, threshold, scores)
             file.write("\n")
-    if not all(usable):
-        say(
-            f"warning: {usable.count(0)} pairs could not be aligned: their lines are "
-            "empty"
-        )
+    if problems:
+        say(f"warning: {problems} pairs could not be aligned: their lines are empty")
 
 
 def _problem(pair: Sequence[Sequence[str]], max_words: int) -> str:

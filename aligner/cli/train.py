@@ -118,8 +118,12 @@ def train(
     """
     from aligner.cli.training import train_and_show
     from aligner.nmt.config import read_config
+    from aligner.text.bitext import check_read_once
     from aligner.training.processes import ALONE, joined
 
+    rank = rank_from_environment()
+    speak_as(rank.number if rank else 0)
+    check_read_once(src, tgt, valid_src, valid_tgt, guide, config)
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
     if resume and overwrite:
@@ -148,12 +152,10 @@ def train(
         )
     else:
         tasks = list(_tasks_of_seeds(out, given, seeds))
-    rank = rank_from_environment()
-    if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide)):
+    if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide, config)):
         raise ConfigError(
             f"under torchrun: expected files, to be read by each process, got {piped!r}"
         )
-    speak_as(rank.number if rank else 0)
     device = resolve_device(device, threads)
     kept = "the last checkpoint is kept, for --resume"
     together = joined(rank.number, rank.of, device, kept) if rank else None
@@ -220,18 +222,23 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
     Raises:
         ConfigError: what was begun or finished before is another experiment.
     """
+    from aligner.nmt.checkpoint import CONFIG, read_stored_config
     from aligner.nmt.config import read_config
     from aligner.nmt.model_meta import META, read_meta
 
-    # What is not begun yet has a recipe in any case, the same as what is.
-    recipe = given.recipe or read_config("small")
-    given = replace(given, recipe=recipe)
-    first = given.changes.get("seed", recipe.training.seed)
+    usual = recipe = given.recipe or read_config("small")
+    earlier = sorted(out.glob(f"seed-*/{CONFIG}")) if given.resume else []
+    if earlier and given.recipe is None:  # what is not begun yet is like what is
+        recipe = read_stored_config(earlier[0].parent)
+    first = given.changes.get("seed", usual.training.seed)
     for seed in range(first, first + seeds):
         place = out / f"seed-{seed}"
         changes = given.changes | {"seed": seed}
         begun = given.resume and (place / META).is_file()
-        task = replace(given, changes=changes, resume=begun).task(place)
+        of_seed = replace(given, changes=changes, resume=begun)
+        if not begun:
+            of_seed = replace(of_seed, recipe=recipe)
+        task = of_seed.task(place)
         if begun and read_meta(place).training:
             say(f"seed {seed}: finished before, in {place}")
         else:
@@ -253,10 +260,8 @@ def _files(
     tokenize: tuple[str, str] | None,
     guide: str,
 ) -> "TrainingFiles":
-    from aligner.text.bitext import check_read_once
     from aligner.training.corpus import TrainingFiles
 
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
-    check_read_once(src, tgt, valid_src, valid_tgt, guide)
     return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide)

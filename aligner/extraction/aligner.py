@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -272,6 +273,9 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
     Raises:
         ConfigError: a preset is asked for that the model stores no threshold for.
     """
+    if preset not in get_args(Preset):
+        names = ", ".join(get_args(Preset))
+        raise ConfigError(f"preset: expected one of {names}, got {preset!r}")
     chosen = model.meta.alignment
     stored = chosen.thresholds.get(preset) if chosen else None
     if stored is None and preset != "balanced":

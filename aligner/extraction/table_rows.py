@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from aligner.errors import ConfigError, CorpusError
+from aligner.errors import CorpusError
 from aligner.extraction.aligner import Aligner, stored_rule
 from aligner.links.formats import format_pharaoh
 from aligner.nmt.checkpoint import load_model
@@ -55,10 +55,6 @@ class AlignBatch:
         """
         loaded = load_model(Path(model), device)
         rule = stored_rule(loaded, preset)
-        if preset != "balanced" and rule.direction != "both":
-            raise ConfigError(
-                f"preset {preset}: expected both directions, got {rule.direction}"
-            )
         self.aligner = Aligner(loaded, rule=rule)
         self.src, self.tgt = src, tgt
         self.src_words, self.tgt_words = word_tokenizers(tokenize)

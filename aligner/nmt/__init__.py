@@ -1,1 +1,1 @@
-"""A small Transformer translation model: configuration, training, translation."""
+"""A small Transformer translation model: configuration, network, directory."""

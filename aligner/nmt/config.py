@@ -209,10 +209,12 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         guess = difflib.get_close_matches(where[-1], _keys(where[:-1]), n=1, cutoff=0)
         return f"unknown key {key!r}; the nearest known one is {guess[0]!r}"
+    if problem["type"] == "missing":
+        return f"{key}: it is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"[{key}] {message}" if key else message
-    return f"{key}: {message}, got {problem['input']!r}"
+    return f"{key}: {message}, got {problem['input']!r:.60}"
 
 
 def _keys(section: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """The sample corpus: a small English-German grammar whose alignments are known.
 
-Sentences are composed of phrases that carry both languages (`sample_phrases`), from a
-lexicon of about a hundred words (`sample_lexicon`) and any number of names and numbers.
+Sentences are composed of phrases that carry both languages (`phrases`), from a
+lexicon of about a hundred words (`lexicon`) and any number of names and numbers.
 German puts the verb second, first in questions, last in subordinate clauses.
 
 Sure links join what a dictionary would join: both words of "kitchen table" with

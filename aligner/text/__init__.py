@@ -1,1 +1,1 @@
-"""Parallel text: reading, words, subwords, and the sample corpus."""
+"""Parallel text: reading, words, subwords, and arrays on disk."""

@@ -29,7 +29,8 @@ def read_lines(
     """Yield a text file's lines, without their ends, in bounded memory.
 
     Args:
-        path: plain, gzip, xz or zstd; "-" is stdin. UTF-8, a leading BOM is dropped.
+        path: plain, gzip, bzip2, xz or zstd; "-" is stdin. UTF-8, a leading BOM is
+            dropped.
         listen: told again and again how many bytes of the file have been read, packed
             as they are; never of a pipe.
 
@@ -45,7 +46,7 @@ def read_lines(
                 chunks = _told(chunks, lambda: listen(file.tell()))
             yield from _decoded(_byte_lines(chunks), name)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = error.strerror.lower() if error.strerror else str(error)
         raise CorpusError(f"{name}: cannot read it: {reason}") from None
 
 
@@ -148,7 +149,9 @@ def _single_file(
         if format == "|||":
             sides = [side.strip(" \t") for side in _BARS.split(line)]
             expected = "one ||| between source and target"
-            got = f"{len(sides) - 1} (two files, or a tab between them, avoid it)"
+            got = f"{len(sides) - 1}"
+            if len(sides) > 2:
+                got += " (two files, or tabs throughout, avoid it)"
         else:
             sides = line.split("\t")
             expected, got = "two columns", f"{len(sides)}"

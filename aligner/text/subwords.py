@@ -147,7 +147,7 @@ class Subwords:
             path = directory / name
             try:
                 models.append(path.read_bytes())
-                _processor(models[-1])
+                _check_form(_processor(models[-1]))
             except (OSError, ModelError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise ModelError(f"{path}: {reason}") from None
@@ -236,10 +236,20 @@ def _trainable_words(
         raw.update(side)
     counts: Counter[str] = Counter()
     for word, count in raw.items():
-        text = _normalised(word, lowercase).translate(_UNTRAINABLE)
+        text = _without(_normalised(word, lowercase), _UNTRAINABLE)
         for start in range(0, len(text), _LONGEST_TRAINING_WORD):
             counts[text[start : start + _LONGEST_TRAINING_WORD]] += count
     return counts
+
+
+def _without(word: str, removed: Mapping[int, int | None]) -> str:
+    """Return a word without some characters, in form NFC all the same.
+
+    What stood apart may join then, to a character that is to be removed as well.
+    """
+    while (shorter := canonical(word.translate(removed))) != word:
+        word = shorter
+    return word
 
 
 def _restricted(words: Counter[str], alphabet_size: int) -> Counter[str]:
@@ -255,7 +265,7 @@ def _restricted(words: Counter[str], alphabet_size: int) -> Counter[str]:
     removed = dict.fromkeys(map(ord, ranked[alphabet_size:]))
     restricted: Counter[str] = Counter()
     for word, count in words.items():
-        restricted[word.translate(removed)] += count
+        restricted[_without(word, removed)] += count
     del restricted[""]
     return restricted
 
@@ -324,6 +334,15 @@ def _candidates(words: Counter[str]) -> list[tuple[str, int]]:
     return frequent[:_CANDIDATES]
 
 
+def _check_form(processor: sentencepiece.SentencePieceProcessor) -> None:
+    pieces = map(processor.id_to_piece, range(processor.get_piece_size()))
+    if other := next((piece for piece in pieces if canonical(piece) != piece), None):
+        raise ModelError(
+            f"expected subwords in Unicode's form NFC, got {other!r}: learnt by an "
+            "earlier version, to be trained anew"
+        )
+
+
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -335,10 +354,5 @@ def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
         raise ModelError(
             f"expected a vocabulary that begins {' '.join(SPECIALS)}, "
             f"got {' '.join(first) or 'an empty one'}"
-        )
-    if other := next((piece for piece in pieces if canonical(piece) != piece), None):
-        raise ModelError(
-            f"expected subwords in Unicode's form NFC, got {other!r}: learnt by an "
-            "earlier version, to be trained anew"
         )
     return processor

@@ -75,7 +75,7 @@ class TrainingRun:
 
         Args:
             max_seconds: when to end.
-            is_to_stop: asked before each update; when it says so, a checkpoint is made
+            is_to_stop: asked after each update; when it says so, a checkpoint is made
                 first.
 
         Raises:
@@ -176,7 +176,7 @@ def train(
         overwrite: replace a model that is there.
         device: where the network is trained: `cpu`, `cuda` or `mps`.
         on_progress: told of passes over the text, and of the training's figures.
-        is_to_stop: asked before each update whether to stop after a checkpoint.
+        is_to_stop: asked after each update whether to stop, after a checkpoint.
 
     Raises:
         AlignerError: something that can be put right; its message says what.
@@ -186,7 +186,8 @@ def train(
     tgt, valid_src, valid_tgt = (
         None if text is None else _named(text) for text in (tgt, valid_src, valid_tgt)
     )
-    files = TrainingFiles(_named(src), tgt, valid_src, valid_tgt, tokenize, str(guide))
+    languages = None if tokenize is None else (tokenize[0], tokenize[1])
+    files = TrainingFiles(_named(src), tgt, valid_src, valid_tgt, languages, str(guide))
     if config is not None and not isinstance(config, Config):
         config = read_config(config)
     if resume:

@@ -49,7 +49,7 @@ TEXT = [
     ("--src latin1 --tgt two", "latin1, line 2: UTF-8 0xe4 at byte 6"),
     ("--src cut.gz --tgt one", "cut.gz: truncated gzip data"),
     ("--src one --tgt two", "1 in one and 2 in two: one ends before line 2"),
-    ("--src bars", "bars, line 2: expected one ||| got 2 two files or a tab avoid"),
+    ("--src bars", "bars, line 2: expected one ||| got 2 two files or tabs avoid"),
     ("--src columns", "columns, line 2: expected two columns, got 3"),
     ("--src neither", "neither, line 1: ||| or a tab"),
     ("--src - --tgt -", "-"),

@@ -21,6 +21,8 @@ if find_spec("ray") is None or find_spec("pyarrow") is None:
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aligner.files import HOST
+
 pytestmark = pytest.mark.ray
 
 EXAMPLE = ROOT / "examples" / "align_parquet.py"
@@ -181,7 +183,9 @@ def test_the_same_command_goes_on(
     out.rename(part)
     for name in ("000001-1.parquet", "000003-3.parquet"):
         (part / name).unlink()
-    (part / ".000001-1.parquet.0123abcd.part").write_text("what a killed worker left")
+    (part / f".000001-1.parquet.{HOST}0123abcd.part").write_text(
+        "what a killed worker left"
+    )
     before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
     command = [trained.model, ray.text, out]
     other = ray.run(*command, "--src", "tgt", "--tgt", "src")

@@ -9,7 +9,7 @@ from conftest import SENTENCES, Run, Trained
 from small_models import random_model
 
 from aligner.errors import ConfigError, CorpusError, ModelError
-from aligner.extraction import table_rows as batch_function
+from aligner.extraction import table_rows
 from aligner.extraction.table_rows import AlignBatch
 
 # By the command's options and by the function's; as lines are tokenized or not.
@@ -95,7 +95,7 @@ def test_no_rows_have_columns_of_the_same_types(
 ) -> None:
     align = AlignBatch(trained.model)
     none, some = align({"src": [], "tgt": []}), align(columns)
-    for name in batch_function.ADDED:
+    for name in table_rows.ADDED:
         assert len(none[name]) == 0
         assert none[name].dtype == some[name].dtype
 
@@ -119,7 +119,7 @@ def test_a_preset_needs_both_directions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = random_model("forward")
-    monkeypatch.setattr(batch_function, "load_model", lambda *_: model)
+    monkeypatch.setattr(table_rows, "load_model", lambda *_: model)
     with pytest.raises(ConfigError, match="preset precise: expected both directions"):
         AlignBatch(tmp_path, preset="precise")
 

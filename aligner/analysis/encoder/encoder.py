@@ -1,6 +1,6 @@
 """Pretrained encoders of BERT's family, read layer by layer.
 
-The model is the stock one of Hugging Face `transformers`; `encoder_layers.py` says what
+The model is the stock one of Hugging Face `transformers`; `layers.py` says what
 is read of it, and has the shapes.
 """
 

@@ -1,6 +1,6 @@
 """What an encoder's attention says of a text: weights, norms, and how they vary.
 
-Kobayashi et al. (2020), section 4. What is said of groups is in `token_groups.py`.
+Kobayashi et al. (2020), section 4. What is said of groups is in `tokens/groups.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -86,7 +86,7 @@ def start(
 def outcome(process: "subprocess.Popen[bytes]", stdin: bytes | None = None) -> Outcome:
     """Wait for the end of a process."""
     try:
-        out, err = process.communicate(stdin, timeout=120)
+        out, err = process.communicate(stdin, timeout=300)
     finally:
         process.kill()
     return Outcome(

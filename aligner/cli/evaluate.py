@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from aligner.cli.console import say
-from aligner.cli.options import FLAG, GOLD_BASE, GOLD_FORMAT, GOLD_REVERSE, within
+from aligner.cli.options import (
+    FLAG,
+    GOLD_BASE,
+    GOLD_FORMAT,
+    GOLD_REVERSE,
+    of_output,
+    of_text,
+    within,
+)
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.ranges import BASE, INDEX, SEED
 from aligner.terms import GoldFormat
@@ -18,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    gold: Annotated[str, typer.Option(metavar="FILE", help="The gold alignments.")],
+    gold: Annotated[str, of_text(metavar="FILE", help="The gold alignments.")],
     hyp: Annotated[
         list[str],
-        typer.Option(
+        of_text(
             metavar="FILE",
             help="Pharaoh lines to score; '-' is stdin. Given twice or more: each is "
             "scored and compared with the first.",
@@ -32,37 +38,38 @@ def evaluate(
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp_base: Annotated[
         int,
-        typer.Option(
+        of_text(
             metavar="N",
             callback=within(BASE),
-            help="Hypotheses count from 0 or 1.",
+            help="Hypotheses count from 0, the default, or 1.",
         ),
     ] = 0,
     hyp_reverse: Annotated[
         bool,
-        typer.Option(
+        of_text(
             "--hyp-reverse", metavar=FLAG, help="Hypotheses have the target first."
         ),
     ] = False,
     src: Annotated[
         str | None,
-        typer.Option(
+        of_text(
             metavar="FILE", help="The text, to check that no link lies outside it."
         ),
     ] = None,
-    tgt: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Its target side.")
-    ] = None,
+    tgt: Annotated[str | None, of_text(metavar="FILE", help="Its target side.")] = None,
     worst: Annotated[
         int,
-        typer.Option(
+        of_output(
             metavar="N",
             callback=within(INDEX),
-            help="List this many of the worst sentences.",
+            help="List so many of the worst sentences.",
         ),
     ] = 0,
     seed: Annotated[
-        int, typer.Option(metavar="N", callback=within(SEED), help="For the bootstrap.")
+        int,
+        of_output(
+            metavar="N", callback=within(SEED), help="For the bootstrap; default: 1."
+        ),
     ] = 1,
 ) -> None:
     """Score alignments: error rate, precision, recall, F1, with 95 % intervals.

@@ -23,6 +23,8 @@ from aligner.cli.options import (
     TGT,
     THREADS,
     TOKENIZE,
+    of_output,
+    of_text,
     within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
@@ -54,32 +56,32 @@ def view(
     model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
     src: Annotated[str, SRC],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The page to write, such as page.html.")
+        Path, of_text(metavar="FILE", help="The page to write, such as page.html.")
     ],
     tgt: Annotated[str | None, TGT] = None,
     gold: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Gold alignments to compare the links with."),
+        of_text(metavar="FILE", help="Gold alignments to compare the links with."),
     ] = None,
     gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
     gold_base: Annotated[int | None, GOLD_BASE] = None,
     gold_reverse: Annotated[bool, GOLD_REVERSE] = False,
     hyp: Annotated[
         str | None,
-        typer.Option(
+        of_text(
             metavar="FILE",
             help="Pharaoh lines to show; default: the model's own links.",
         ),
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option(
+        of_output(
             metavar="N,N-N", help="Show these pairs, counted from 1, such as 1,5-7."
         ),
     ] = None,
     worst: Annotated[
         int | None,
-        typer.Option(
+        of_output(
             metavar="N",
             callback=within(COUNT),
             help="Show so many pairs of the highest error rate: 10 with --gold.",
@@ -87,7 +89,7 @@ def view(
     ] = None,
     random: Annotated[
         int | None,
-        typer.Option(
+        of_output(
             metavar="N",
             callback=within(COUNT),
             help="Show so many pairs, drawn at random.",
@@ -95,14 +97,14 @@ def view(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
+        of_output(
             metavar="N", callback=within(SEED), help="For --random; 1 by default."
         ),
     ] = None,
     layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
         Rows | None,
-        typer.Option(
+        of_text(
             metavar="NAME", help="As in `aligner align`; the page can show others too."
         ),
     ] = None,
@@ -116,7 +118,7 @@ def view(
     threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[
         bool,
-        typer.Option(
+        of_output(
             "--overwrite", metavar=FLAG, help="Replace a page that is already there."
         ),
     ] = False,

@@ -20,8 +20,10 @@ def test_help_fits(run: Run, command: str, most: int) -> None:
     lines = help_of(run, command, "--help")
     assert len(lines) <= most
     assert max(map(len, lines)) <= 80
-    texts = [re.match(r"│ +\*? *--\S+ {2,}(\S+ ?\S*)? {2,}", line) for line in lines]
-    starts = [found.end() for found in texts if found]
+    # Where an option's text begins, behind its name and what it takes.
+    option = re.compile(r"│ [* ]*--[\w-]+ +(?:-\w +)?(?:\S+ {2,})?(?=\S)")
+    begun = map(option.match, lines)
+    starts = [found.end() for found in begun if found]
     assert len(starts) > 3
     assert 78 - max(starts) >= NARROWEST
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aligner.sample.grammar import sample_corpus
-from aligner.text import encoded as encoded_module
 from aligner.text import numbered as numbered_module
+from aligner.text import ragged as ragged_module
 from aligner.text.numbered import NumberedBitext, NumberedText
 from aligner.text.ragged import RaggedArray, steps
 from aligner.text.subwords import Subwords
@@ -22,7 +22,7 @@ bitexts = st.lists(st.tuples(sentence, sentence), max_size=12)
 @pytest.fixture(autouse=True)
 def _several_blocks() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (encoded_module, numbered_module):
+        for module in (ragged_module, numbered_module):
             patch.setattr(module, "SENTENCES", 3)
         yield
 

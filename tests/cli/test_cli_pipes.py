@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SENTENCES, Run, Trained, start
+from small_encoders import save_encoder
 
 Piped = Callable[[Path], Path]
 
@@ -104,6 +105,15 @@ def test_analyze_nmt(
     result = run(
         *("analyze", "nmt", trained.model, "--gold", piped(links)),
         *("--src", piped(trained.test_src), "--tgt", piped(trained.test_tgt)),
+        *("--frequency-text", piped(trained.src), "--out", tmp_path / "report"),
+    )
+    assert result.code == 0, result.err
+
+
+def test_analyze_bert(trained: Trained, run: Run, piped: Piped, tmp_path: Path) -> None:
+    save_encoder("bert", tmp_path / "encoder")
+    result = run(
+        *("analyze", "bert", tmp_path / "encoder", "--text", piped(trained.test_src)),
         *("--frequency-text", piped(trained.src), "--out", tmp_path / "report"),
     )
     assert result.code == 0, result.err

@@ -247,7 +247,7 @@ def test_several_seeds_are_trained_one_after_the_other(
     assert (alone / "model.safetensors").read_bytes() == weights[1]
     run(*command).assert_clean_failure("seed-4: a model is there already")
     guided = [*trained.training(out), "--seeds", "2", "--seed", "4", "--resume"]
-    run(*guided).assert_clean_failure("same text and --guide as before", "seed-4")
+    run(*guided).assert_clean_failure("same text and guide as before", "seed-4")
     one = run("align", out, *trained.text())
     one.assert_clean_failure("expected one model, got a directory of 2", "seed-4")
 
@@ -418,4 +418,4 @@ def test_text_that_was_piped_is_to_be_piped_again(
     forgotten.assert_clean_failure("expected the text again, as it was piped")
     again = run(*command, *piped, "--resume", stdin=text)
     assert again.code == 0, again.err
-    assert "the text that was piped is expected again" in again.err
+    assert "note: text that was piped is expected again" in again.err

@@ -126,7 +126,7 @@ def test_sigterm_leaves_a_checkpoint_of_all(
 
 def test_they_need_files_to_read(trained: Trained, tmp_path: Path) -> None:
     together = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2"}
-    environment = ENVIRONMENT | together | {"LOCAL_WORLD_SIZE": "2"}
+    environment = ENVIRONMENT | together | {"LOCAL_RANK": "0"}
     command = ["train", "--src", "-", "--tgt", trained.tgt, "--out", tmp_path / "model"]
     result = outcome(start(command, env=environment))
     result.assert_clean_failure("under torchrun: expected files")

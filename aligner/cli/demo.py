@@ -31,7 +31,7 @@ def demo(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="The folder for the text, the model, the alignments."
+            metavar="DIR", help="The folder for the text, the model, the alignments."
         ),
     ] = Path("aligner-demo"),
     seed: Annotated[

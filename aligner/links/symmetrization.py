@@ -34,18 +34,13 @@ choices) the same rules apply to the sets.
 """
 
 from heapq import heapify, heappop, heappush
+from typing import get_args
 
 from aligner.errors import ConfigError
 from aligner.links.alignment import Alignment, Link, flip
+from aligner.terms import Symmetrization
 
-METHODS = (
-    "intersection",
-    "union",
-    "grow",
-    "grow-diag",
-    "grow-diag-final",
-    "grow-diag-final-and",
-)
+METHODS = tuple(rule for rule in get_args(Symmetrization) if rule != "soft")
 
 _STRAIGHT = ((-1, 0), (0, -1), (1, 0), (0, 1))  # (tgt, src)
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))

@@ -15,8 +15,10 @@ from aligner.cli.progress import show_pass
 from aligner.errors import CorpusError
 from aligner.ranges import COUNT, SHARE
 
+THRESHOLD_PAIRS = 10_000  # enough to choose a threshold by
+
 if TYPE_CHECKING:
-    from aligner.prior.soft_links import SoftLinks
+    from aligner.prior.soft_links import SoftLinks, TextLinks
 
 
 def prior(
@@ -27,13 +29,14 @@ def prior(
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
     threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="X",
             callback=within(SHARE),
-            help="What a link's probability must exceed.",
+            help="What a link's probability must exceed. Default: what promises the "
+            "best F1.",
         ),
-    ] = 0.5,
+    ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", metavar=FLAG, help="Write i-j:probability.")
     ] = False,
@@ -51,7 +54,7 @@ def prior(
     It is what guides `aligner train` by default: hidden Markov models of
     words and of their beginnings, one each way, trained to agree. Nothing is stored.
     """
-    from aligner.prior.prior import estimate
+    from aligner.prior.prior import arithmetic_mean, estimate
     from aligner.text.bitext import read_bitext
     from aligner.text.numbered import Numbering
     from aligner.text.words import split_words
@@ -71,7 +74,11 @@ def prior(
             say(f"line {len(usable)}: not aligned: {problem}")
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
-    _, links = estimate(numbering.finish(), partial(show_pass, "prior"))
+    progress = partial(show_pass, "prior")
+    _, links = estimate(numbering.finish(), progress, arithmetic_mean)
+    if threshold is None:
+        threshold = _threshold(links)
+        say(f"threshold: {threshold:g}")
     with open_outputs(paths) as (file,):
         found = iter(links)
         for is_usable in usable:
@@ -93,6 +100,17 @@ def _problem(pair: Sequence[Sequence[str]], max_words: int) -> str:
                 f"{max_words}"
             )
     return ""
+
+
+def _threshold(links: "TextLinks") -> float:
+    """Return the threshold that is expected to be best, by evenly spread pairs."""
+    import numpy as np
+
+    from aligner.links.matching import best_threshold
+
+    pairs = np.unique(np.linspace(0, len(links) - 1, THRESHOLD_PAIRS).astype(int))
+    probable = links.flat(pairs).probability
+    return best_threshold(probable, probable) if len(probable) else 0.5
 
 
 def _write(

@@ -12,6 +12,7 @@ from aligner.extraction.reading import Reading, records_of
 from aligner.links.alignment import Alignment, flip
 from aligner.links.matching import (
     Scores,
+    best_threshold,
     combine,
     forward_links,
     link_probabilities,
@@ -119,9 +120,7 @@ def agreement(forward: Iterable[Alignment], reverse: Iterable[Alignment]) -> flo
 def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> float:
     """Choose the threshold on joint scores for which F_β is expected to be highest.
 
-    The links above a threshold hold as many right ones as their probabilities sum up
-    to, and there are as many right ones in all as all probabilities sum up to. Nothing
-    has to be known of the truth.
+    Nothing has to be known of the truth: see `best_threshold`.
 
     Args:
         pairs: each pair's word scores, forward and reverse; see `links.matching`.
@@ -135,16 +134,9 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
         return SOFT_THRESHOLD
     joint = np.concatenate([combine(*scores).ravel() for scores in pairs])
     right = np.concatenate([link_probabilities(*scores).ravel() for scores in pairs])
-    order = np.argsort(-joint, kind="stable")
-    joint, right = joint[order], right[order].cumsum()
-    if joint[0] <= 0:
+    if joint.max() <= 0:
         return SOFT_THRESHOLD
-    kept = np.arange(1, len(joint) + 1)
-    expected = (1 + beta**2) * right / (beta**2 * right[-1] + kept)
-    best = int(expected.argmax())
-    # Between the last score that is kept and the first that is not.
-    below = joint[best + 1] if best + 1 < len(joint) else 0.0
-    return round(float(joint[best] + below) / 2, 4)
+    return best_threshold(joint, right, beta)
 
 
 @torch.inference_mode()

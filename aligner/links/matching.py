@@ -104,6 +104,32 @@ def mean_share(
     return (forward + reverse) / 2
 
 
+def best_threshold(
+    scores: npt.NDArray[np.floating[Any]],
+    probabilities: npt.NDArray[np.floating[Any]],
+    beta: float = 1.0,
+) -> float:
+    """Return the threshold on scores (N,) for which F_β is expected to be highest.
+
+    The links above a threshold hold as many right ones as their probabilities sum up
+    to, and there are as many right ones in all as all probabilities sum up to. Nothing
+    has to be known of the truth.
+
+    Args:
+        scores: the scores of all links that could be, at least one above 0.
+        probabilities: for each, the probability that it is right.
+        beta: how much recall counts beside precision.
+    """
+    order = np.argsort(-scores, kind="stable")
+    scores, right = scores[order], probabilities[order].cumsum(dtype=np.float64)
+    kept = np.arange(1, len(scores) + 1)
+    expected = (1 + beta**2) * right / (beta**2 * right[-1] + kept)
+    best = int(expected.argmax())
+    # Between the last score that is kept and the first that is not.
+    below = scores[best + 1] if best + 1 < len(scores) else 0.0
+    return round(float(scores[best] + below) / 2, 4)
+
+
 def threshold_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignment:
     """Link every pair of words whose combined score (S, T) lies above the threshold."""
     return _pairs(*np.nonzero(combined > threshold))

@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
 MAX_PAIRS = 100_000
-STEM_LETTERS = 6
+STEM_LETTERS = 4
 
 NO_SCORES = np.empty((0, 0), np.float32)
 
@@ -53,6 +54,23 @@ class MixedBatch(NamedTuple):
     reverse: Floats
 
 
+Join: TypeAlias = Callable[[Floats, Floats], Floats]
+
+
+def geometric_mean(forward: Floats, reverse: Floats) -> Floats:
+    """Join both directions' posteriors (...) so that either can rule a link out."""
+    joint: Floats = np.sqrt(forward * reverse)
+    return joint
+
+
+def arithmetic_mean(forward: Floats, reverse: Floats) -> Floats:
+    """Join both directions' posteriors (...) to about the probability of a link.
+
+    A word with several partners can give each but a share, while they are sure of it.
+    """
+    return np.float32(0.5) * (forward + reverse)
+
+
 @dataclass(frozen=True)
 class Prior:
     """A statistical aligner.
@@ -60,12 +78,14 @@ class Prior:
     Attributes:
         words: the pair of aligners that knows whole words.
         stems: the pair that knows their beginnings, in lower case.
+        letters: how many letters a beginning has.
     """
 
     words: AgreementModel
     stems: AgreementModel
+    letters: int = STEM_LETTERS
 
-    def align(self, text: NumberedBitext) -> TextLinks:
+    def align(self, text: NumberedBitext, join: Join = geometric_mean) -> TextLinks:
         """Return the likely links of a text, the same or another, on disk.
 
         So many pairs at a time that memory does not grow with the text.
@@ -73,7 +93,7 @@ class Prior:
         links = GrowingLinks()
         for first in range(0, len(text), MAX_PAIRS):
             some = text.part(first, first + MAX_PAIRS)
-            _collect(self._batches(some), len(some), links)
+            _collect(self._batches(some), len(some), links, join)
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -95,8 +115,8 @@ class Prior:
     def _batches(self, text: NumberedBitext) -> Iterator[MixedBatch]:
         text = text.renamed(canonical)
         # Of equal lengths, so the batches of both hold the same pairs.
-        words, stems = self.words.batches(text), self.stems.batches(text.renamed(_stem))
-        return map(self.mixed, words, stems)
+        stems = self.stems.batches(text.renamed(partial(_stem, letters=self.letters)))
+        return map(self.mixed, self.words.batches(text), stems)
 
     def mixed(self, words: CellBatch, stems: CellBatch) -> MixedBatch:
         """Return the joint posteriors of a batch, given as words and as stems."""
@@ -131,6 +151,7 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 def estimate(
     text: NumberedBitext,
     listen: Callable[[int, int], None] = lambda done, of: None,
+    join: Join = geometric_mean,
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
@@ -140,11 +161,12 @@ def estimate(
     Args:
         text: the sentence pairs.
         listen: told after each pass over the text how many of how many are done.
+        join: how a link's probability comes from both directions' posteriors.
     """
     if len(text) > MAX_PAIRS:
         spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate(text.select(spread), listen)
-        return prior, prior.align(text)
+        prior, _ = estimate(text.select(spread), listen, join)
+        return prior, prior.align(text, join)
     text = text.renamed(canonical)
     started = time.monotonic()
     each = LEXICAL_ITERATIONS + HMM_ITERATIONS
@@ -156,15 +178,15 @@ def estimate(
         stem_pairs, stems, lambda done: listen(each + done, passes)
     )
     prior, links = Prior(of_words, of_stems), GrowingLinks()
-    _collect(map(prior.mixed, words, stems), len(text), links)
+    _collect(map(prior.mixed, words, stems), len(text), links, join)
     listen(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
     return prior, links.finish()
 
 
-def _stem(word: str) -> str:
-    return canonical(word.lower())[:STEM_LETTERS]
+def _stem(word: str, letters: int = STEM_LETTERS) -> str:
+    return canonical(word.lower())[:letters]
 
 
 def _with_null(links: Floats) -> Floats:
@@ -172,12 +194,14 @@ def _with_null(links: Floats) -> Floats:
     return np.concatenate([links, null], axis=2)
 
 
-def _collect(batches: Iterable[MixedBatch], pairs: int, links: GrowingLinks) -> None:
+def _collect(
+    batches: Iterable[MixedBatch], pairs: int, links: GrowingLinks, join: Join
+) -> None:
     """Add the likely links of so many pairs, which come in any order."""
     counts = np.zeros(pairs, np.int64)
     found = []
     for indices, forward, reverse in batches:
-        joint = np.sqrt(forward[:, :, :-1] * reverse[:, :, :-1].transpose(0, 2, 1))
+        joint = join(forward[:, :, :-1], reverse[:, :, :-1].transpose(0, 2, 1))
         rows, tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
         counts[indices] = np.bincount(rows, minlength=len(indices))
         found.append(

@@ -28,7 +28,7 @@ class SoftLinks(NamedTuple):
     Attributes:
         src: source words.
         tgt: target words.
-        probability: the geometric mean of both directions' posteriors.
+        probability: both directions' posteriors, joined.
     """
 
     src: Places

@@ -18,6 +18,8 @@ from aligner.prior.prior import Prior
 MODELS = ("words", "stems")
 DIRECTIONS = ("forward", "reverse")
 DIRECTION_PARTS = ("totals", "null", "jumps")
+LETTERS = "stem_letters"
+FORMER_LETTERS = 6  # of beginnings, in files that do not say
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
 
@@ -27,7 +29,7 @@ def save_prior(path: Path, prior: Prior) -> None:
     Raises:
         CorpusError: a word holds a line feed.
     """
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, NDArray[np.generic]] = {LETTERS: np.array([prior.letters])}
     for name in MODELS:
         for part, values in _arrays(getattr(prior, name)):
             arrays[f"{name}.{part}"] = values
@@ -46,7 +48,8 @@ def load_prior(path: Path) -> Prior:
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ModelError(f"{path}: {name}: expected finite numbers, got NaN")
-        return Prior(*(_model(name, arrays, path) for name in MODELS))
+        words, stems = (_model(name, arrays, path) for name in MODELS)
+        return Prior(words, stems, int(arrays.get(LETTERS, [FORMER_LETTERS])[0]))
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
     except KeyError as error:

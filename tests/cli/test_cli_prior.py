@@ -31,6 +31,13 @@ def test_every_line_is_answered_and_links_are_right(run: Run, tmp_path: Path) ->
     aligned = [i for i in range(len(pairs)) if i not in (5, 7)]
     links = [parse_pharaoh(answers[i]) for i in aligned]
     assert score([pairs[i].gold for i in aligned], links).aer < 0.15
+    # What was chosen is said, and gives the same when it is asked for.
+    (said,) = (line for line in result.err.splitlines() if "threshold: " in line)
+    threshold = said.removeprefix("threshold: ")
+    assert 0 < float(threshold) < 1
+    again = run("prior", "--src", text, "--threshold", threshold, "--scores")
+    assert again.code == 0, again.err
+    assert again.out == out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])

@@ -1,5 +1,6 @@
 """A prior comes back from its file as it was, but for what hardly ever counts."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
     ):
         for one, other in zip(found, again, strict=True):
             np.testing.assert_allclose(one, other, atol=0.02)
+
+
+def test_beginnings_have_as_many_letters_as_in_the_estimate(
+    prior: Prior, tmp_path: Path
+) -> None:
+    """Files of an earlier version do not say how many: six."""
+    path = tmp_path / "prior"
+    save_prior(path, dataclasses.replace(prior, letters=3))
+    assert load_prior(path).letters == 3
+    arrays = load_file(path)
+    del arrays["stem_letters"]
+    save_file(arrays, path)
+    assert load_prior(path).letters == 6
 
 
 def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:

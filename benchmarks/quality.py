@@ -1,18 +1,21 @@
 """Alignment error rate, time and memory of aligner and of other aligners.
 
     pip install sil-thot eflomal
-    python benchmarks/quality.py --src train.en --tgt train.fr --trial-src trial.en \\
-        --trial-tgt trial.fr --gold trial.wa --pairs 10000 50000 --minutes 10
+    python benchmarks/quality.py --set hansards greek --pairs 50000
 
-Every system gets the same text, the first N pairs with the trial text (never its gold)
-appended, and aligns the trial text, one system after the other, each in a process of
-its own. Every system's two directions are joined by the same code. The time is the
-whole time, from text to links; of aligner, the network's training is limited by
-`--minutes`. Prints a table in Markdown, error rates in % with their 95 % intervals:
-`default` is what aligner writes by default; precision, P, and recall, R, are those of
-the first rate in their row. Keeps the alignments in `--out`, those of the trial text as
-`trial.default`, `trial.intersection` and so on, and does not run again
-what is there already.
+A set is a directory with a file `sides` (the two extensions, `en fr`), training text
+`train.EXT` (perhaps packed), development text `dev.EXT`, and its gold, `dev.gold`.
+Every system gets the same text, the development text (never its gold) and after it up
+to N training pairs, and aligns the former, one system after the other, each in a
+process of its own. Every system's two directions are joined by the same code. The time
+is the whole time, from text to links; of aligner, the network's training is limited by
+`--minutes`.
+
+Prints a table in Markdown, error rates in % with their 95 % intervals: `default` is
+what aligner writes by default, `best` whichever of the other rules errs least on that
+very set, by gold. The last columns are paired differences to eflomal's rules: negative
+is better than eflomal. Means over the sets follow. Keeps the alignments in `--out`, and
+does not run again what is there already.
 
 `eflomal` and `fast_align` are what people use; through sil-thot, fast_align and a model
 like eflomal's run without a compiler. sil-thot is LGPL, eflomal GPL: this benchmark
@@ -25,19 +28,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from aligner.files import write_whole
 from aligner.links.alignment import Alignment, GoldAlignment, flip
-from aligner.links.evaluation import bootstrap_intervals, score
+from aligner.links.evaluation import bootstrap_intervals, compare, score
 from aligner.links.formats import format_pharaoh, read_gold, read_pharaoh
 from aligner.links.symmetrization import symmetrize
 from aligner.text.bitext import read_bitext
 
-JOINED = ("intersection", "grow-diag", "grow-diag-final-and")
-WAYS = ("default", *JOINED, "forward", "reverse")
+USUAL = "grow-diag-final-and"
+JOINED = ("intersection", "grow-diag", USUAL)
 THOT_ITERATIONS = 5
 Words = Sequence[str]
 
@@ -115,16 +118,16 @@ def self_trained(folder: Path, minutes: float) -> None:
 
 
 def aligner(folder: Path, minutes: float, *options: str) -> None:
-    """Train and align the trial text, by the default output and by each direction."""
+    """Train and align the development text, by default and by each direction."""
     model = str(folder / "model")
     text = ["--src", str(folder / "src"), "--tgt", str(folder / "tgt")]
     limit = ["--max-minutes", f"{minutes:g}"]
     subprocess.run([*TRAIN, *text, "--out", model, *limit, *options], check=True)
-    trial = ["--src", str(folder / "trial.src"), "--tgt", str(folder / "trial.tgt")]
+    dev = ["--src", str(folder / "dev.src"), "--tgt", str(folder / "dev.tgt")]
     for name in ("forward", "reverse", "default"):
         direction = [] if name == "default" else ["--direction", name]
         out = ["--out", str(folder / name)]
-        subprocess.run([*ALIGN, "align", model, *trial, *direction, *out], check=True)
+        subprocess.run([*ALIGN, "align", model, *dev, *direction, *out], check=True)
 
 
 SYSTEMS: dict[str, Callable[[Path, float], None]] = {
@@ -142,26 +145,32 @@ def _write(path: Path, links: Sequence[Alignment]) -> None:
     write_whole(path, "".join(format_pharaoh(one) + "\n" for one in links))
 
 
-def prepare(arguments: argparse.Namespace, pairs: int, folder: Path) -> None:
-    """Write the text that a system is given: the first pairs, then the trial text."""
+def prepare(text: Path, pairs: int, folder: Path) -> None:
+    """Write what a system is given: the development text, then training text."""
     folder.mkdir(parents=True, exist_ok=True)
-    train = list(islice(read_bitext(arguments.src, arguments.tgt), pairs))
-    trial = list(read_bitext(arguments.trial_src, arguments.trial_tgt))
+    sides = (text / "sides").read_text().split()
+    train = islice(read_bitext(*(_training(text, side) for side in sides)), pairs)
+    dev = list(read_bitext(*(text / f"dev.{side}" for side in sides)))
+    every = [*dev, *train]
     for side, name in enumerate(("src", "tgt")):
-        of_trial = [pair[side] + "\n" for pair in trial]
-        of_train = [pair[side] + "\n" for pair in train]
-        write_whole(folder / name, "".join(of_train + of_trial))
-        write_whole(folder / f"trial.{name}", "".join(of_trial))
+        write_whole(folder / name, "".join(pair[side] + "\n" for pair in every))
+        of_dev = "".join(pair[side] + "\n" for pair in dev)
+        write_whole(folder / f"dev.{name}", of_dev)
 
 
-def measure(arguments: argparse.Namespace, system: str, folder: Path) -> None:
+def _training(text: Path, side: str) -> Path:
+    found = sorted(text.glob(f"train*.{side}*"))
+    if len(found) != 1:
+        raise SystemExit(f"{text}: expected one training file of {side}, got {found}")
+    return found[0]
+
+
+def measure(system: str, folder: Path, minutes: float) -> None:
     """Run a system in a process of its own; note its time and its peak memory."""
     started = time.monotonic()
     command = [sys.executable, __file__, "--run", system, str(folder)]
     with (folder / "log").open("w") as log:
-        child = subprocess.Popen(
-            [*command, str(arguments.minutes)], stdout=log, stderr=log
-        )
+        child = subprocess.Popen([*command, str(minutes)], stdout=log, stderr=log)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -174,11 +183,11 @@ def measure(arguments: argparse.Namespace, system: str, folder: Path) -> None:
 
 
 def outputs(folder: Path, sentences: int) -> dict[str, list[Alignment]]:
-    """Return the trial text's alignments by every way of joining the directions."""
+    """Return the development text's alignments by every way of joining directions."""
     ways = {}
     for name in ("default", "forward", "reverse"):
         if (folder / name).exists():
-            ways[name] = read_pharaoh(folder / name)[-sentences:]
+            ways[name] = read_pharaoh(folder / name)[:sentences]
     if "forward" in ways:
         both = list(zip(ways["forward"], ways["reverse"], strict=True))
         for method in JOINED:
@@ -186,26 +195,49 @@ def outputs(folder: Path, sentences: int) -> dict[str, list[Alignment]]:
     return ways
 
 
-def print_row(
-    system: str, pairs: int, folder: Path, gold: Sequence[GoldAlignment]
-) -> None:
-    """Print what a system reached, and what it took."""
-    ways = outputs(folder, len(gold))
-    cells, rates = [], ""
-    for name in WAYS:
-        if name not in ways:
-            cells.append("")
-            continue
-        _write(folder / f"trial.{name}", ways[name])
-        result = score(gold, ways[name])
-        low, high = bootstrap_intervals(gold, ways[name]).aer
-        cells.append(f"{100 * result.aer:.1f} ({100 * low:.1f}-{100 * high:.1f})")
-        rates = rates or f"{100 * result.precision:.1f} | {100 * result.recall:.1f}"
-    figures = json.loads((folder / "figures.json").read_text())
-    cost = f"{figures['seconds'] / 60:.1f} | {figures['megabytes']:.0f}"
-    print(
-        f"| {pairs} | {system} | {' | '.join(cells)} | {rates} | {cost} |", flush=True
-    )
+def rules(
+    ways: dict[str, list[Alignment]], gold: Sequence[GoldAlignment]
+) -> dict[str, list[Alignment]]:
+    """Return the alignments to report: by default, by the usual rule, by the best."""
+    others = [name for name in ways if name != "default"]
+    chosen = {name: ways[name] for name in ("default", USUAL) if name in ways}
+    if others:
+        best = min(others, key=lambda name: score(gold, ways[name]).aer)
+        chosen["best"] = ways[best]
+    return chosen
+
+
+def rows(
+    text: Path, pairs: int, systems: Sequence[str], out: Path
+) -> Iterator[tuple[str, str, float]]:
+    """Print a set's rows; yield system, rule and error rate of each."""
+    found, figures = {}, {}
+    for system in systems:
+        folder = out / f"{text.name}-{pairs}-{system}"
+        gold = read_gold(text / "dev.gold")
+        found[system] = rules(outputs(folder, len(gold)), gold)
+        figures[system] = json.loads((folder / "figures.json").read_text())
+    for system, of_system in found.items():
+        cost = f"{figures[system]['seconds'] / 60:.1f}"
+        cost += f" | {figures[system]['megabytes']:.0f}"
+        for rule, links in of_system.items():
+            result, spread = score(gold, links), bootstrap_intervals(gold, links).aer
+            cells = [text.name, str(pairs), system, rule]
+            cells += [_percent(result.aer, spread)]
+            cells += [f"{100 * x:.1f}" for x in (result.precision, result.recall)]
+            for other in (USUAL, "best"):
+                if "eflomal" not in found or system == "eflomal":
+                    cells.append("")
+                    continue
+                difference = compare(gold, links, found["eflomal"][other])
+                cells.append(_percent(difference.difference, difference.interval))
+            print(f"| {' | '.join(cells)} | {cost} |", flush=True)
+            yield system, rule, result.aer
+
+
+def _percent(value: float, interval: tuple[float, float]) -> str:
+    low, high = (100 * limit for limit in interval)
+    return f"{100 * value:.1f} ({low:.1f} to {high:.1f})"
 
 
 def main() -> None:
@@ -214,24 +246,29 @@ def main() -> None:
         system, folder, minutes = sys.argv[2:]
         return SYSTEMS[system](Path(folder), float(minutes))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for option in ("--src", "--tgt", "--trial-src", "--trial-tgt", "--gold"):
-        parser.add_argument(option, required=True)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument("--set", type=Path, nargs="+", required=True, dest="sets")
+    parser.add_argument("--pairs", type=int, default=50_000)
     parser.add_argument("--systems", nargs="+", default=[*SYSTEMS], choices=SYSTEMS)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--out", type=Path, default=Path("quality"))
     arguments = parser.parse_args()
-    trial = list(read_bitext(arguments.trial_src, arguments.trial_tgt))
-    gold = read_gold(arguments.gold, sentences=len(trial))
-    print(f"| pairs | system | {' | '.join(WAYS)} | P | R | minutes | MB |")
-    print(f"| ---: | --- |{' ---: |' * (len(WAYS) + 4)}", flush=True)
-    for pairs in arguments.pairs:
+    pairs, out = arguments.pairs, arguments.out
+    columns = ["set", "pairs", "system", "rule", "AER", "P", "R"]
+    columns += [f"to eflomal's {USUAL}", "to eflomal's best", "minutes", "MB"]
+    print(f"| {' | '.join(columns)} |")
+    print(f"| --- | ---: | --- | --- |{' ---: |' * (len(columns) - 4)}", flush=True)
+    rates: dict[tuple[str, str], list[float]] = {}
+    for text in arguments.sets:
         for system in arguments.systems:
-            folder = arguments.out / f"{pairs}-{system}"
+            folder = out / f"{text.name}-{pairs}-{system}"
             if not (folder / "figures.json").exists():
-                prepare(arguments, pairs, folder)
-                measure(arguments, system, folder)
-            print_row(system, pairs, folder, gold)
+                prepare(text, pairs, folder)
+                measure(system, folder, arguments.minutes)
+        for system, rule, rate in rows(text, pairs, arguments.systems, out):
+            rates.setdefault((system, rule), []).append(rate)
+    for (system, rule), values in rates.items():
+        mean = f"{100 * sum(values) / len(values):.1f}"
+        print(f"| mean | {pairs} | {system} | {rule} | {mean} |{' |' * 6}")
     return None
 
 

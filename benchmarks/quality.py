@@ -4,7 +4,7 @@
     python benchmarks/quality.py --set hansards greek --pairs 50000
 
 A set is a directory with a file `sides` (the two extensions, `en fr`), training text
-`train.EXT` (perhaps packed), development text `dev.EXT`, and its gold, `dev.gold`.
+`train*.EXT` (perhaps packed), development text `dev.EXT`, and its gold, `dev.gold`.
 Every system gets the same text, the development text (never its gold) and after it up
 to N training pairs, and aligns the former, one system after the other, each in a
 process of its own. Every system's two directions are joined by the same code. The time
@@ -148,14 +148,24 @@ def _write(path: Path, links: Sequence[Alignment]) -> None:
 def prepare(text: Path, pairs: int, folder: Path) -> None:
     """Write what a system is given: the development text, then training text."""
     folder.mkdir(parents=True, exist_ok=True)
-    sides = (text / "sides").read_text().split()
-    train = islice(read_bitext(*(_training(text, side) for side in sides)), pairs)
-    dev = list(read_bitext(*(text / f"dev.{side}" for side in sides)))
+    train = islice(
+        read_bitext(*(_training(text, side) for side in _sides(text))), pairs
+    )
+    dev = development(text)
     every = [*dev, *train]
     for side, name in enumerate(("src", "tgt")):
         write_whole(folder / name, "".join(pair[side] + "\n" for pair in every))
         of_dev = "".join(pair[side] + "\n" for pair in dev)
         write_whole(folder / f"dev.{name}", of_dev)
+
+
+def development(text: Path) -> list[tuple[str, str]]:
+    """Return the development text of a set."""
+    return list(read_bitext(*(text / f"dev.{side}" for side in _sides(text))))
+
+
+def _sides(text: Path) -> list[str]:
+    return (text / "sides").read_text().split()
 
 
 def _training(text: Path, side: str) -> Path:
@@ -212,9 +222,9 @@ def rows(
 ) -> Iterator[tuple[str, str, float]]:
     """Print a set's rows; yield system, rule and error rate of each."""
     found, figures = {}, {}
+    gold = read_gold(text / "dev.gold", sentences=len(development(text)))
     for system in systems:
         folder = out / f"{text.name}-{pairs}-{system}"
-        gold = read_gold(text / "dev.gold")
         found[system] = rules(outputs(folder, len(gold)), gold)
         figures[system] = json.loads((folder / "figures.json").read_text())
     for system, of_system in found.items():

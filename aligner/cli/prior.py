@@ -54,7 +54,8 @@ def prior(
     It is what guides `aligner train` by default: hidden Markov models of
     words and of their beginnings, one each way, trained to agree. Nothing is stored.
     """
-    from aligner.prior.prior import arithmetic_mean, estimate
+    from aligner.links.matching import mean_share
+    from aligner.prior.prior import estimate
     from aligner.text.bitext import read_bitext
     from aligner.text.numbered import Numbering
     from aligner.text.words import split_words
@@ -75,7 +76,7 @@ def prior(
     if not any(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
     progress = partial(show_pass, "prior")
-    _, links = estimate(numbering.finish(), progress, arithmetic_mean)
+    _, links = estimate(numbering.finish(), progress, mean_share)
     if threshold is None:
         threshold = _threshold(links)
         say(f"threshold: {threshold:g}")

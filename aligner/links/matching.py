@@ -6,7 +6,7 @@ word, and in the last column NULL, belongs to target word t. Reverse scores have
 normalisation.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from aligner.links.alignment import Alignment, flip
 
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
+Real = TypeVar("Real", bound=np.floating[Any])
 
 
 def best_links(scores: Scores) -> Alignment:
@@ -98,10 +99,19 @@ def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float
 
 
 def mean_share(
-    forward: npt.NDArray[np.float64], reverse: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return the mean of two directions' shares (S, T)."""
-    return (forward + reverse) / 2
+    forward: npt.NDArray[Real], reverse: npt.NDArray[Real]
+) -> npt.NDArray[Real]:
+    """Return the mean of two directions' shares, of one shape."""
+    mean: npt.NDArray[Real] = np.add(forward, reverse) / 2
+    return mean
+
+
+def geometric_mean(
+    forward: npt.NDArray[Real], reverse: npt.NDArray[Real]
+) -> npt.NDArray[Real]:
+    """Return √(FB) of two directions' shares, of one shape: either can rule out."""
+    mean: npt.NDArray[Real] = np.sqrt(forward * reverse)
+    return mean
 
 
 def best_threshold(

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from aligner.links.matching import geometric_mean
 from aligner.prior.agreement import AgreementModel
 from aligner.prior.cooccurrence import CellBatch, Ints, gather_word_pairs
 from aligner.prior.estimation import (
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 MAX_PAIRS = 100_000
 STEM_LETTERS = 4
 
+# How both directions' posteriors, of one shape, become a link's probability.
+Join: TypeAlias = Callable[[Floats, Floats], Floats]
+
 NO_SCORES = np.empty((0, 0), np.float32)
 
 
@@ -54,23 +58,6 @@ class MixedBatch(NamedTuple):
     reverse: Floats
 
 
-Join: TypeAlias = Callable[[Floats, Floats], Floats]
-
-
-def geometric_mean(forward: Floats, reverse: Floats) -> Floats:
-    """Join both directions' posteriors (...) so that either can rule a link out."""
-    joint: Floats = np.sqrt(forward * reverse)
-    return joint
-
-
-def arithmetic_mean(forward: Floats, reverse: Floats) -> Floats:
-    """Join both directions' posteriors (...) to about the probability of a link.
-
-    A word with several partners can give each but a share, while they are sure of it.
-    """
-    return np.float32(0.5) * (forward + reverse)
-
-
 @dataclass(frozen=True)
 class Prior:
     """A statistical aligner.
@@ -83,7 +70,7 @@ class Prior:
 
     words: AgreementModel
     stems: AgreementModel
-    letters: int = STEM_LETTERS
+    letters: int
 
     def align(self, text: NumberedBitext, join: Join = geometric_mean) -> TextLinks:
         """Return the likely links of a text, the same or another, on disk.
@@ -173,11 +160,12 @@ def estimate(
     passes = 2 * each + 1
     word_pairs, words = gather_word_pairs(text)
     of_words = estimate_agreement(word_pairs, words, lambda done: listen(done, passes))
-    stem_pairs, stems = gather_word_pairs(text.renamed(_stem))
+    stem = partial(_stem, letters=STEM_LETTERS)
+    stem_pairs, stems = gather_word_pairs(text.renamed(stem))
     of_stems = estimate_agreement(
         stem_pairs, stems, lambda done: listen(each + done, passes)
     )
-    prior, links = Prior(of_words, of_stems), GrowingLinks()
+    prior, links = Prior(of_words, of_stems, STEM_LETTERS), GrowingLinks()
     _collect(map(prior.mixed, words, stems), len(text), links, join)
     listen(passes, passes)
     seconds = time.monotonic() - started
@@ -185,7 +173,7 @@ def estimate(
     return prior, links.finish()
 
 
-def _stem(word: str, letters: int = STEM_LETTERS) -> str:
+def _stem(word: str, letters: int) -> str:
     return canonical(word.lower())[:letters]
 
 

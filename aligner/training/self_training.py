@@ -14,7 +14,12 @@ from aligner.extraction.aligner import Aligner, WordPair, chunks
 from aligner.extraction.link_rule import PairScores
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import Alignment
-from aligner.links.matching import forward_links, reverse_links, row_shares
+from aligner.links.matching import (
+    forward_links,
+    geometric_mean,
+    reverse_links,
+    row_shares,
+)
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     GrowingLinks,
@@ -50,7 +55,7 @@ def _directions(
 
 def _soft_links(scores: PairScores) -> SoftLinks:
     forward, reverse = map(row_shares, scores)  # type: ignore[arg-type]
-    joint = np.sqrt(forward[:, :-1].T * reverse[:, :-1])  # (S, T)
+    joint = geometric_mean(forward[:, :-1].T, reverse[:, :-1])  # (S, T)
     src, tgt = np.nonzero(joint > LEAST_PROBABILITY)
     return SoftLinks(
         src.astype(np.int32), tgt.astype(np.int32), joint[src, tgt].astype(np.float32)

@@ -10,6 +10,7 @@ import pytest
 
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
+from aligner.links.matching import geometric_mean, mean_share
 from aligner.prior import agreement, estimation
 from aligner.prior import prior as prior_module
 from aligner.prior.agreement import DIAGONAL, NULL, AgreementModel
@@ -248,8 +249,8 @@ def test_directions_are_joined_as_asked(corpus: list[SamplePair]) -> None:
     text = NumberedBitext.of(pairs)
     prior, _ = estimate(pairs)
     naive = {
-        prior_module.geometric_mean: lambda f, r: math.sqrt(f * r),
-        prior_module.arithmetic_mean: lambda f, r: (f + r) / 2,
+        geometric_mean: lambda f, r: math.sqrt(f * r),
+        mean_share: lambda f, r: (f + r) / 2,
     }
     for join, mean in naive.items():
         for found, (forward, reverse) in zip(

@@ -355,7 +355,7 @@ def prepare(folder: Path, src: str | None, tgt: str | None) -> None:
 
 def measure(way: str, folder: Path, dim: int, device: str, args: list[float]) -> None:
     """Measure one way in this process, and print the figures as JSON."""
-    from aligner.cli.processors import prepare_environment
+    from aligner.processors import prepare_environment
 
     if way == "aligner":
         prepare_environment()  # as the command line does, before torch is there

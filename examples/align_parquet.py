@@ -21,11 +21,11 @@ import ray
 import ray.data
 
 from aligner.cli.console import reporting, say
-from aligner.cli.processors import prepare_environment
 from aligner.errors import ConfigError, CorpusError
 from aligner.extraction.table_rows import ADDED, AlignBatch
 from aligner.files import clear_leftovers, replacing, write_whole
 from aligner.nmt.checkpoint import WEIGHTS
+from aligner.processors import prepare_environment
 
 SHARE_ROWS = 100_000  # that a worker aligns at a time; more, if a row group has more
 

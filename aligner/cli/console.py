@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from aligner.cli.processors import cpu_share, prepare_environment
 from aligner.cli.torchrun import is_started_by_torchrun, rank_from_environment
 from aligner.errors import AlignerError, ConfigError, TrainingStopped
+from aligner.processors import cpu_share, prepare_environment
 
 USER_ERROR = 2
 STOPPING = (signal.SIGINT, signal.SIGTERM)

@@ -4,131 +4,297 @@ Liang, Taskar and Klein (2006), "Alignment by Agreement": in the E-step both dir
 posteriors are multiplied, so that each learns from links that the other believes in
 too. Where the order of words does not count yet, they are IBM models 1 (Brown et al.
 1993) with a pull to the diagonal (Dyer et al. 2013); with it, those of `hmm`.
+
+Words that differ in their endings only, `vote`, `votes` and `voted`, mostly share their
+translations. So what is known of a pair of words is backed off to what is known of
+their beginnings, as in the smoothing of n-grams (MacKay and Peto 1995): the more often
+a word was linked, the less its beginning counts.
+
+The product starves fertile words: where one word of a short sentence is three of a long
+one, none of the three can have more than a third of its own row. So the longer the one
+sentence is than the other, the more the shares of the longer one's words count by
+themselves.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from aligner.prior import hmm
-from aligner.prior.cooccurrence import PADDING, CellBatch, Doubles, Ints, WordPairs
-from aligner.prior.hmm import Emissions, Floats, Posteriors
-from aligner.text.numbered import NumberedBitext
+from aligner.prior.cooccurrence import Cells, Ids
+from aligner.prior.hmm import ONE, Doubles, Floats
 
-NULL = 0.1  # the probability that NULL emits a word
-DIAGONAL = 4.0  # how strongly the first iterations pull to the diagonal
+DIAGONAL = np.float32(4)  # how strongly the first iterations pull to the diagonal
 NEVER_SEEN = np.float32(1e-6)  # the least probability of any pair of words
 LEAST_TOTAL = np.float32(1e-3)
+BACKED_OFF = np.float32(20)  # links that a word's beginning counts for
+FERTILE = np.float32(0.6)  # how much shares count where lengths are very unlike
 
 
-@dataclass(frozen=True)
-class Direction:
-    """The parameters of one direction.
+class Side(NamedTuple):
+    """What is known of one side's W words, by V spellings, whole words first.
 
     Attributes:
-        totals: for each emitting word, the links that it is expected to have in all.
-        null: the probability of each emitted word under NULL.
-        jumps: the probability of each distance between states.
+        totals: (W, V) the links that each word is expected to have in all.
+        shares: (W, V) how much of all that is spelt alike the word makes up.
+        by_null: (W,) the probability of each word under NULL.
     """
 
     totals: Floats
+    shares: Floats
+    by_null: Floats
+
+
+class Model(NamedTuple):
+    """What is known of the words of a text.
+
+    Attributes:
+        links: (N, V) how many links each word pair is expected to have in all.
+        src: the source words.
+        tgt: the target words.
+        null: (2,) the probability that a word is emitted by NULL; forward, where source
+            words emit target words, then reverse.
+        jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
+    """
+
+    links: Floats
+    src: Side
+    tgt: Side
     null: Floats
     jumps: Doubles
 
-    def emissions(
-        self, links: Floats, states: Ints, emitted: Ints, own: Floats | None
-    ) -> Emissions:
-        """Return the emissions of a batch.
 
-        Args:
-            links: (B, J, I) the expected links of the words at each place.
-            states: (B, I) the emitting words.
-            emitted: (B, J) the emitted words.
-            own: (B, J, I) what this batch itself contributed to the expected links,
-                to be left out; or None.
-        """
-        totals = _by_word(self.totals, states)[:, None, :]
-        if own is not None:
-            links, totals = links - own, totals - own.sum(axis=1, keepdims=True)
-        words = np.maximum(links, 0) / np.maximum(totals, LEAST_TOTAL)
-        real = (emitted != PADDING)[:, :, None] & (states != PADDING)[:, None, :]
-        null = _by_word(self.null, emitted)
-        return Emissions(
-            np.where(real, np.clip(words, NEVER_SEEN, 1), np.float32(0)),
-            np.where(emitted != PADDING, np.maximum(null, NEVER_SEEN), np.float32(0)),
-            (states != PADDING).astype(np.float32),
-        )
+@njit(nogil=True, cache=True, fastmath=True)
+def expect(
+    model: Model,
+    cells: Cells,
+    first: int,
+    last: int,
+    own: Floats,
+    known: bool,
+    with_order: bool,
+    unlinked: tuple[Floats, Floats],
+    jumps: Doubles,
+) -> None:
+    """Write down the links that both directions believe in, of some sentence pairs.
 
+    A pair of words that meet in one sentence only would otherwise be its own evidence:
+    rare words would grow too sure of their first partners. So what each cell
+    contributed the last time is left out of what it is judged by.
 
-def _by_word(values: Floats, words: Ints) -> Floats:
-    """Return each word's value, 0 for `PADDING` and `UNKNOWN`."""
-    return np.pad(values, (0, 2))[words]
-
-
-@dataclass(frozen=True)
-class AgreementModel:
-    """Both directions, and the word pairs that they know.
-
-    Attributes:
-        pairs: the word pairs.
-        links: (N,) how many links each word pair is expected to have in all.
-        forward: source words emit target words.
-        reverse: target words emit source words.
+    Args:
+        model: what is known.
+        cells: the text.
+        first: the first sentence pair.
+        last: the sentence pair after the last one.
+        own: by cell, what it contributed the last time; what it contributes now.
+        known: whether to leave out what `own` holds.
+        with_order: whether the order of words counts (the hidden Markov models).
+        unlinked: by word of the text, target and source, to be written: the
+            probability that NULL emitted it.
+        jumps: (2, 2 · MAX_JUMP + 1) to be added to: how often each distance is jumped.
     """
-
-    pairs: WordPairs
-    links: Floats
-    forward: Direction
-    reverse: Direction
-
-    def posteriors(
-        self,
-        batch: CellBatch,
-        *,
-        with_order: bool = True,
-        own: Floats | None = None,
-        counting: bool = True,
-    ) -> tuple[Posteriors, Posteriors]:
-        """Return both directions' posteriors, forward (B, T, S), reverse (B, S, T).
-
-        Args:
-            batch: the sentence pairs.
-            with_order: whether the order of words counts (the hidden Markov models).
-            own: (B, T, S) what the batch contributed to `links`, to be left out.
-            counting: whether to expect jumps, as estimation needs.
-        """
-        links = self.links[batch.cells]
-        own_turned = None if own is None else own.transpose(0, 2, 1)
-        forward = self.forward.emissions(links, batch.src, batch.tgt, own)
-        reverse = self.reverse.emissions(
-            links.transpose(0, 2, 1), batch.tgt, batch.src, own_turned
+    for pair in range(first, last):
+        tgt_first, src_first = cells.tgt_ends[pair], cells.src_ends[pair]
+        length, size = cells.tgt_ends[pair + 1] - tgt_first, cells.src_ends[pair + 1]
+        size -= src_first
+        if not length or not size:
+            continue
+        start = cells.ends[pair]
+        shape = (length, size)
+        mine = own[start : start + length * size].reshape(shape)
+        forward, reverse = _posteriors(
+            model, cells, pair, mine, known, with_order, jumps
         )
-        if with_order:
-            jumps = self.forward.jumps, self.reverse.jumps
-            return (
-                hmm.posteriors(forward, jumps[0], NULL, counting=counting),
-                hmm.posteriors(reverse, jumps[1], NULL, counting=counting),
+        unlike = ONE - np.float32(min(shape)) / np.float32(max(shape))
+        weight = FERTILE * unlike * unlike
+        for t in range(length):
+            for s in range(size):
+                longer = forward[t, s] if length >= size else reverse[s, t]
+                product = forward[t, s] * reverse[s, t]
+                mine[t, s] = product + weight * (longer - product)
+        _write_unlinked(forward, unlinked[0], tgt_first)
+        _write_unlinked(reverse, unlinked[1], src_first)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _write_unlinked(links: Floats, unlinked: Floats, first: int) -> None:
+    """Write down what links (J, I) leave of each word for NULL."""
+    for j in range(links.shape[0]):
+        rest = ONE
+        for state in range(links.shape[1]):
+            rest -= links[j, state]
+        unlinked[first + j] = max(rest, np.float32(0))
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def read(
+    model: Model,
+    cells: Cells,
+    first: int,
+    last: int,
+    forward: Floats,
+    reverse: Floats,
+) -> None:
+    """Write down both directions' posteriors of some sentence pairs.
+
+    Args:
+        model: what is known.
+        cells: the text.
+        first: the first sentence pair.
+        last: the sentence pair after the last one.
+        forward: by cell, from the first one: the target word's share in the source
+            word.
+        reverse: likewise, the source word's share in the target word.
+    """
+    nothing, uncounted = np.empty((0, 0), np.float32), np.zeros(model.jumps.shape)
+    for pair in range(first, last):
+        length = cells.tgt_ends[pair + 1] - cells.tgt_ends[pair]
+        size = cells.src_ends[pair + 1] - cells.src_ends[pair]
+        if not length or not size:
+            continue
+        found = _posteriors(model, cells, pair, nothing, False, True, uncounted)
+        start = cells.ends[pair] - cells.ends[first]
+        for t in range(length):
+            for s in range(size):
+                forward[start + t * size + s] = found[0][t, s]
+                reverse[start + t * size + s] = found[1][s, t]
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _posteriors(
+    model: Model,
+    cells: Cells,
+    pair: int,
+    own: Floats,
+    known: bool,
+    with_order: bool,
+    jumps: Doubles,
+) -> tuple[Floats, Floats]:
+    """Return both directions' posteriors of a sentence pair, (T, S) and (S, T)."""
+    src = cells.src[cells.src_ends[pair] : cells.src_ends[pair + 1]]
+    tgt = cells.tgt[cells.tgt_ends[pair] : cells.tgt_ends[pair + 1]]
+    words = emissions(model, cells, pair, own, known)
+    forward, reverse = np.empty_like(words[0]), np.empty_like(words[1])
+    by_null = (_by_null(model.tgt, tgt), _by_null(model.src, src))
+    if with_order:
+        for side, links in enumerate((forward, reverse)):
+            _by_order(
+                words[side],
+                by_null[side],
+                model.null[side],
+                model.jumps[side],
+                links,
+                jumps[side],
             )
-        return _diagonal_posteriors(forward), _diagonal_posteriors(reverse)
+    else:
+        for side, links in enumerate((forward, reverse)):
+            _by_words(words[side], by_null[side], model.null[side], links)
+    return forward, reverse
 
-    def batches(self, text: NumberedBitext) -> Iterator[CellBatch]:
-        """Lay out any text; pairs with an empty side are left out."""
-        return self.pairs.lay_out(self.pairs.numbered(text))
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _by_null(side: Side, words: Ids) -> Floats:
+    """Return the probability of each word under NULL."""
+    found = np.empty(len(words), np.float32)
+    for place, word in enumerate(words):
+        found[place] = max(side.by_null[word], NEVER_SEEN)
+    return found
 
 
-def _diagonal_posteriors(emissions: Emissions) -> Posteriors:
-    """Return posteriors by words alone, with a pull to the diagonal (Dyer 2013)."""
-    states = emissions.states
-    real = emissions.null > 0  # (B, J)
-    # Where in its sentence each word stands, from 0 to 1.
-    state_places = np.arange(states.shape[1]) / states.sum(1, keepdims=True)
-    word_places = np.arange(real.shape[1]) / np.maximum(real.sum(1, keepdims=True), 1)
-    word_places = np.minimum(word_places, 1)  # of padding too
-    gaps = np.abs(state_places[:, None, :] - word_places[:, :, None])  # (B, J, I)
-    pull = np.exp(-DIAGONAL * gaps).astype(np.float32) * states[:, None, :]
-    pull /= pull.sum(axis=2, keepdims=True)
-    links = emissions.words * pull * np.float32(1 - NULL)
-    nothing = emissions.null * np.float32(NULL)
-    links /= np.maximum(links.sum(axis=2) + nothing, hmm.TINY)[:, :, None]
-    return Posteriors(links, np.zeros(2 * hmm.MAX_JUMP + 1))
+@njit(nogil=True, cache=True, fastmath=True)
+def emissions(
+    model: Model, cells: Cells, pair: int, own: Floats, known: bool
+) -> tuple[Floats, Floats]:
+    """Return the probability of words under words of the other side.
+
+    Args:
+        model: what is known.
+        cells: the text.
+        pair: the sentence pair.
+        own: (T, S) what the pair's cells contributed to the expected links.
+        known: whether to leave that out.
+
+    Returns:
+        (T, S) of each target word under each source word, and (S, T) the other way.
+    """
+    src = cells.src[cells.src_ends[pair] : cells.src_ends[pair + 1]]
+    tgt = cells.tgt[cells.tgt_ends[pair] : cells.tgt_ends[pair + 1]]
+    length, size = len(tgt), len(src)
+    forward = np.empty((length, size), np.float32)
+    reverse = np.empty((size, length), np.float32)
+    of_src, of_tgt = np.zeros(size, np.float32), np.zeros(length, np.float32)
+    if known:
+        for t in range(length):
+            for s in range(size):
+                of_src[s] += own[t, s]
+                of_tgt[t] += own[t, s]
+    start = cells.ends[pair]
+    spellings = model.links.shape[1]
+    for t in range(length):
+        for s in range(size):
+            word_pair = cells.pairs[start + t * size + s]
+            of_cell = own[t, s] if known else np.float32(0)
+            by_src, by_tgt = np.float32(0), np.float32(0)
+            for spelling in range(spellings - 1, -1, -1):
+                links = max(model.links[word_pair, spelling] - of_cell, np.float32(0))
+                src_total = max(model.src.totals[src[s], spelling] - of_src[s], 0)
+                tgt_total = max(model.tgt.totals[tgt[t], spelling] - of_tgt[t], 0)
+                tgt_links = links * model.tgt.shares[tgt[t], spelling]
+                src_links = links * model.src.shares[src[s], spelling]
+                if spelling == spellings - 1:
+                    by_src = tgt_links / max(src_total, LEAST_TOTAL)
+                    by_tgt = src_links / max(tgt_total, LEAST_TOTAL)
+                else:
+                    by_src = tgt_links + BACKED_OFF * by_src
+                    by_src /= src_total + BACKED_OFF
+                    by_tgt = src_links + BACKED_OFF * by_tgt
+                    by_tgt /= tgt_total + BACKED_OFF
+            forward[t, s] = min(max(by_src, NEVER_SEEN), ONE)
+            reverse[s, t] = min(max(by_tgt, NEVER_SEEN), ONE)
+    return forward, reverse
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _by_order(
+    words: Floats,
+    by_null: Floats,
+    null: np.float32,
+    jumps: Doubles,
+    links: Floats,
+    expected: Doubles,
+) -> None:
+    """Write down posterior links (J, I) by words and their order; count the jumps."""
+    reach = words.shape[1]
+    near, far = np.empty(2 * reach + 1, np.float32), np.zeros(2 * reach + 1)
+    for distance in range(-reach, reach + 1):
+        near[distance + reach] = jumps[_jump(distance)]
+    hmm.posteriors(words, by_null, null, near, links, far)
+    for distance in range(-reach, reach + 1):
+        expected[_jump(distance)] += far[distance + reach]
+
+
+@njit(nogil=True, cache=True)
+def _jump(distance: int) -> int:
+    """Return the place of a distance among the jumps."""
+    return min(max(distance, -hmm.MAX_JUMP), hmm.MAX_JUMP) + hmm.MAX_JUMP
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _by_words(words: Floats, by_null: Floats, null: np.float32, links: Floats) -> None:
+    """Write down posterior links (J, I) by words alone, with a pull to the diagonal."""
+    length, size = words.shape
+    pull = np.empty(size, np.float32)
+    for j in range(length):
+        pulls = np.float32(0)
+        for state in range(size):
+            gap = np.float32(state) / size - np.float32(j) / length
+            pull[state] = np.exp(-DIAGONAL * np.float32(abs(gap)))
+            pulls += pull[state]
+        total = by_null[j] * null
+        for state in range(size):
+            links[j, state] = words[j, state] * pull[state] / pulls * (ONE - null)
+            total += links[j, state]
+        for state in range(size):
+            links[j, state] /= max(total, hmm.TINY)

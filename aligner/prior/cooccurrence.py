@@ -1,194 +1,169 @@
-"""Words that occur together in sentence pairs, numbered, and batches of their cells.
+"""Words that occur together in sentence pairs, numbered, and the cells they stand in.
 
 A cell is a place in a sentence pair's matrix of words. What is estimated is one number
 for each distinct pair of words; every cell names the pair that stands there, so that
 probabilities are looked up, and counts added up, by indexing.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy import sparse
 
 from aligner.text.numbered import NumberedBitext, NumberedText
-from aligner.text.ragged import EncodedBitext, RaggedArray
-from aligner.text.scratch import GrowingArray
+from aligner.text.ragged import RaggedArray, steps
+from aligner.text.scratch import mapped_zeros
 
 Ints: TypeAlias = NDArray[np.int64]
+Ids: TypeAlias = NDArray[np.int32]
 Doubles: TypeAlias = NDArray[np.float64]
 
-BATCH_CELLS = 1 << 18  # what numpy makes of them lies in the cache
-PADDING, UNKNOWN = -1, -2  # in place of a word's number
-UNSEEN = 0  # the word pair of padding, and of words never seen together
+CHUNK_CELLS = 1 << 18  # of sentence pairs that are handled together
+UNKNOWN = -1  # in place of a word's number
 
 
-class CellBatch(NamedTuple):
-    """Sentence pairs of like length.
+class Cells(NamedTuple):
+    """A text, and the word pairs that stand in its sentence pairs.
 
     Attributes:
-        indices: (B,) their places in the text.
-        src: (B, S) the words' numbers; `UNKNOWN` or `PADDING`.
-        tgt: (B, T) likewise.
-        cells: (B, T, S) the word pair that stands at each place; `UNSEEN` for padding.
+        src: the source words' numbers, end to end.
+        src_ends: where each sentence ends there; 0 comes first.
+        tgt: likewise.
+        tgt_ends: likewise.
+        pairs: the word pair at each cell, (tgt, src) of a sentence pair by rows, the
+            sentence pairs end to end.
+        ends: where each sentence pair ends there; 0 comes first.
     """
 
-    indices: Ints
-    src: Ints
-    tgt: Ints
-    cells: NDArray[np.int32]
+    src: Ids
+    src_ends: Ints
+    tgt: Ids
+    tgt_ends: Ints
+    pairs: Ids
+    ends: Ints
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Return the first and the last of sentence pairs that are handled together."""
+        size = len(self.ends) - 1
+        wanted = np.arange(CHUNK_CELLS, self.ends[-1], CHUNK_CELLS)
+        cuts = np.unique([0, *np.searchsorted(self.ends, wanted), size]).tolist()
+        return list(pairwise(cuts))
 
 
-@dataclass(frozen=True)
-class WordPairs:
+class WordPairs(NamedTuple):
     """The distinct pairs of words that occur together.
 
     Attributes:
         src_words: the number of each source word.
         tgt_words: the number of each target word.
-        keys: (N,) ascending, `tgt number * len(src_words) + src number`; keys[UNSEEN]
-            is -1 and stands for no pair at all.
+        src: (N,) the source word of each pair.
+        tgt: (N,) the target word of each pair.
     """
 
     src_words: dict[str, int]
     tgt_words: dict[str, int]
-    keys: Ints
+    src: Ids
+    tgt: Ids
 
-    def of_words(self, pairs: slice = slice(None)) -> tuple[Ints, Ints]:
-        """Return the source word and the target word of some pairs, by default all."""
-        tgt, src = np.divmod(np.maximum(self.keys[pairs], 0), len(self.src_words) or 1)
-        return src, tgt
-
-    def totals(self, values: Doubles) -> tuple[Doubles, Doubles]:
-        """Return, for each source word and each target word, the sum over its pairs."""
-        sides = (self.src_words, self.tgt_words)
-        src, tgt = (np.zeros(len(words) or 1) for words in sides)
-        for part in parts(len(self.keys)):
-            for total, words in zip((src, tgt), self.of_words(part), strict=True):
-                np.add.at(total, words, values[part])
-        return src, tgt
-
-    def numbered(self, text: NumberedBitext) -> EncodedBitext:
-        """Return any text by these numbers; words that are not known are `UNKNOWN`."""
-        return EncodedBitext(
-            _renumbered(text.src, lambda word: self.src_words.get(word, UNKNOWN)),
-            _renumbered(text.tgt, lambda word: self.tgt_words.get(word, UNKNOWN)),
-        )
-
-    def lay_out(self, text: EncodedBitext) -> Iterator[CellBatch]:
-        """Yield a text by these numbers in batches; no pairs with an empty side."""
-        for indices, src, tgt in padded_batches(text.src, text.tgt):
-            yield CellBatch(indices, src, tgt, self.look_up(src, tgt))
-
-    def look_up(self, src: Ints, tgt: Ints) -> NDArray[np.int32]:
-        """Return the word pairs at the cells (B, T, S) of words (B, S) and (B, T)."""
-        keys = cell_keys(src, tgt, len(self.src_words))
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[places] == keys, places, UNSEEN).astype(np.int32)
+    def keys(self) -> Ints:
+        """Return (N,) a number for each pair that is like no other's."""
+        return self.tgt.astype(np.int64) * max(len(self.src_words), 1) + self.src
 
 
-def parts(size: int) -> Iterator[slice]:
-    """Yield the parts of an array over all word pairs: there can be very many."""
-    for first in range(0, size, BATCH_CELLS):
-        yield slice(first, first + BATCH_CELLS)
+@dataclass(frozen=True)
+class Spelling:
+    """The same words under another spelling, which several may share.
 
-
-def _renumbered(text: NumberedText, number: Callable[[str], int]) -> RaggedArray:
-    numbers = np.fromiter(map(number, text.words), np.int32, len(text.words))
-    return RaggedArray(numbers[text.numbers.ids], text.numbers.ends)
-
-
-def padded_batches(
-    src: RaggedArray, tgt: RaggedArray
-) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Yield sentence pairs of like length: their indices, and both sides padded.
-
-    Pairs with an empty side are left out.
+    Attributes:
+        pairs: the pairs of spellings, by ascending keys.
+        src: (W,) the spelling of each source word.
+        tgt: likewise.
+        of_pair: (N,) the pair of spellings of each pair of words.
     """
-    src_lengths, tgt_lengths = src.lengths(), tgt.lengths()
-    order = np.lexsort((src_lengths, tgt_lengths))
-    order = order[np.minimum(src_lengths, tgt_lengths)[order] > 0]
-    lengths = zip(src_lengths[order].tolist(), tgt_lengths[order].tolist(), strict=True)
-    cuts, longest = [0], 0
-    for position, (src_length, tgt_length) in enumerate(lengths):
-        longest = max(longest, src_length)
-        too_many = (position + 1 - cuts[-1]) * longest * tgt_length > BATCH_CELLS
-        if too_many and position > cuts[-1]:
-            cuts.append(position)
-            longest = src_length
-    for indices in np.split(order, cuts[1:]):
-        if len(indices):
-            yield indices, src.padded(indices, PADDING), tgt.padded(indices, PADDING)
+
+    pairs: WordPairs
+    src: Ids
+    tgt: Ids
+    of_pair: Ints
 
 
-def cell_keys(src: Ints, tgt: Ints, src_size: int) -> Ints:
-    """Return the key of each cell, (B, T, S): -1 for padding and unknown words."""
-    keys = tgt[:, :, None] * src_size + src[:, None, :]
-    keys[(tgt < 0)[:, :, None] | (src < 0)[:, None, :]] = -1
-    return keys
+def spelt(pairs: WordPairs, spell: Callable[[str], str]) -> Spelling:
+    """Spell the words of pairs anew."""
+    (src_words, src), (tgt_words, tgt) = (
+        _renumbered(words, spell) for words in (pairs.src_words, pairs.tgt_words)
+    )
+    every = WordPairs(src_words, tgt_words, src[pairs.src], tgt[pairs.tgt])
+    _, first, of_pair = np.unique(every.keys(), return_index=True, return_inverse=True)
+    distinct = WordPairs(src_words, tgt_words, every.src[first], every.tgt[first])
+    return Spelling(distinct, src, tgt, of_pair)
 
 
-def gather_word_pairs(text: NumberedBitext) -> tuple[WordPairs, list[CellBatch]]:
-    """Find all word pairs of a text, and lay the text out in batches of cells.
+def _renumbered(
+    words: dict[str, int], spell: Callable[[str], str]
+) -> tuple[dict[str, int], Ids]:
+    spellings: dict[str, int] = {}
+    numbers = [spellings.setdefault(spell(word), len(spellings)) for word in words]
+    return spellings, np.array(numbers, np.int32)
 
-    The cells lie on disk. Words get their
-    numbers in the order in which they come, equal ones the same.
+
+def gather_word_pairs(text: NumberedBitext) -> tuple[WordPairs, Cells]:
+    """Find all word pairs of a text, and name the one at each cell, on disk.
+
+    Words get their numbers in the order in which they come, equal ones the same.
     """
-    src_words: dict[str, int] = {}
-    tgt_words: dict[str, int] = {}
-    numbered = EncodedBitext(
-        _renumbered(text.src, lambda word: src_words.setdefault(word, len(src_words))),
-        _renumbered(text.tgt, lambda word: tgt_words.setdefault(word, len(tgt_words))),
-    )
-    word_pairs = WordPairs(
-        src_words, tgt_words, _met(numbered, len(src_words), len(tgt_words))
-    )
-    return word_pairs, _stored(word_pairs.lay_out(numbered))
+    (src_words, src), (tgt_words, tgt) = _distinct(text.src), _distinct(text.tgt)
+    sizes = src.lengths() * tgt.lengths()
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    pairs = mapped_zeros(int(ends[-1]), np.int32)
+    cells = Cells(src.ids, src.ends, tgt.ids, tgt.ends, pairs, ends)
+    occurrences = _occurrences(tgt, len(tgt_words))
+    met = _number_pairs(cells, *occurrences, len(src_words))
+    return WordPairs(src_words, tgt_words, *met), cells
 
 
-def _stored(batches: Iterable[CellBatch]) -> list[CellBatch]:
-    """Return batches whose arrays lie on disk."""
-    dtypes = (np.int64, np.int64, np.int64, np.int32)
-    fields = [GrowingArray(dtype) for dtype in dtypes]
-    shapes = []
-    for batch in batches:
-        arrays: Sequence[NDArray[Any]] = batch
-        shapes.append([values.shape for values in arrays])
-        for field, values in zip(fields, arrays, strict=True):
-            field.append(values)
-    of_fields = [
-        split(field.finish(), of_field)
-        for field, of_field in zip(fields, zip(*shapes, strict=True), strict=False)
-    ]
-    return [CellBatch(*values) for values in zip(*of_fields, strict=True)]
+def _distinct(text: NumberedText) -> tuple[dict[str, int], RaggedArray]:
+    words: dict[str, int] = {}
+    numbers = np.array([words.setdefault(w, len(words)) for w in text.words], np.int32)
+    # Copies in memory: compiled code is made for arrays that can be written.
+    return words, RaggedArray(numbers[text.numbers.ids], text.numbers.ends.copy())
 
 
-def split(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
-    """Return parts of a flat array, one after the other, in given shapes."""
-    parts, first = [], 0
-    for shape in shapes:
-        last = first + math.prod(shape)
-        parts.append(flat[first:last].reshape(shape))
-        first = last
-    return parts
+def _occurrences(text: RaggedArray, size: int) -> tuple[Ints, Ids, Ids]:
+    """Return where each word occurs: ends by word, and sentences and places in them."""
+    order = np.argsort(text.ids, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(text.ids, minlength=size))])
+    lengths = text.lengths()
+    sentences = np.repeat(np.arange(len(text), dtype=np.int32), lengths)[order]
+    return ends, sentences, steps(lengths).astype(np.int32)[order]
 
 
-def _met(text: EncodedBitext, src_size: int, tgt_size: int) -> Ints:
-    """Return the keys of all pairs of words that meet in a sentence pair, and -1."""
-    src, tgt = (
-        sparse.csr_array(
-            (np.ones(len(side.ids), np.bool_), side.ids, side.ends),
-            shape=(len(side), size),
-        )
-        for side, size in ((text.src, src_size), (text.tgt, tgt_size))
-    )
-    meetings = (tgt.T @ src).tocsr()  # (tgt words, src words)
-    meetings.sort_indices()
-    keys = np.empty(meetings.nnz + 1, np.int64)
-    keys[0] = -1
-    keys[1:] = np.repeat(np.arange(tgt_size) * src_size, np.diff(meetings.indptr))
-    keys[1:] += meetings.indices
-    return keys
+@njit(nogil=True, cache=True)
+def _number_pairs(
+    cells: Cells, ends: Ints, sentences: Ids, places: Ids, src_size: int
+) -> tuple[Ids, Ids]:
+    """Number the pairs, target word by target word; return both words of each."""
+    last = np.full(src_size, -1, np.int64)  # the last pair of each source word
+    room, count = 1 << 16, 0
+    src, tgt = np.empty(room, np.int32), np.empty(room, np.int32)
+    for word in range(len(ends) - 1):
+        first = count
+        for occurrence in range(ends[word], ends[word + 1]):
+            sentence = sentences[occurrence]
+            start, end = cells.src_ends[sentence], cells.src_ends[sentence + 1]
+            row = cells.ends[sentence] + places[occurrence] * (end - start)
+            for place in range(start, end):
+                partner = cells.src[place]
+                if last[partner] < first:
+                    if count == room:
+                        src = np.concatenate((src, np.empty(room, np.int32)))
+                        tgt = np.concatenate((tgt, np.empty(room, np.int32)))
+                        room *= 2
+                    last[partner] = count
+                    src[count], tgt[count] = partner, word
+                    count += 1
+                cells.pairs[row + place - start] = last[partner]
+    return src[:count].copy(), tgt[:count].copy()

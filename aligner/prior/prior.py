@@ -1,42 +1,51 @@
-"""The prior: two pairs of aligners, one of words and one of their beginnings.
-
-Words that differ in their endings only, `vote`, `votes` and `voted`, mostly share their
-translations, and together are seen often enough to learn from. Judged by beginnings
-alone, though, words that merely begin alike are mixed up. The mean of both posteriors
-is better than either.
-"""
+"""The prior: a pair of aligners that knows words and their beginnings."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aligner.links.matching import geometric_mean
-from aligner.prior.agreement import AgreementModel
-from aligner.prior.cooccurrence import CellBatch, Ints, gather_word_pairs
+from aligner.prior.agreement import Model, Side, read
+from aligner.prior.cooccurrence import (
+    UNKNOWN,
+    Cells,
+    Ids,
+    Ints,
+    Spelling,
+    WordPairs,
+    gather_word_pairs,
+    spelt,
+)
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
     LEXICAL_ITERATIONS,
+    added_up,
     estimate_agreement,
+    occurrences,
+    shares,
 )
-from aligner.prior.hmm import Floats
+from aligner.prior.hmm import Doubles, Floats
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
-    NO_LINKS,
     GrowingLinks,
     SoftLinks,
     TextLinks,
 )
+from aligner.processors import cpu_share
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
-MAX_PAIRS = 100_000
-STEM_LETTERS = 4
+MAX_PAIRS = 100_000  # that are learnt from: memory grows with the word pairs
+PART = 10_000  # pairs of a text to align that are handled together
+LETTERS = (4, 3)  # of the beginnings that words are spelt as, beside whole words
 
 # How both directions' posteriors, of one shape, become a link's probability.
 Join: TypeAlias = Callable[[Floats, Floats], Floats]
@@ -44,18 +53,45 @@ Join: TypeAlias = Callable[[Floats, Floats], Floats]
 NO_SCORES = np.empty((0, 0), np.float32)
 
 
-class MixedBatch(NamedTuple):
-    """Posteriors of sentence pairs of like length, NULL last; each row sums to 1.
+class KnownWords(NamedTuple):
+    """What is known of one side's words, in one spelling.
 
     Attributes:
-        indices: (B,) their places in the text.
-        forward: (B, T, S + 1) for target words.
-        reverse: (B, S, T + 1) for source words.
+        numbers: the number of each word.
+        totals: the links that each is expected to have in all.
+        counts: how often each occurs.
     """
 
-    indices: Ints
-    forward: Floats
-    reverse: Floats
+    numbers: dict[str, int]
+    totals: Floats
+    counts: Floats
+
+
+class KnownPairs(NamedTuple):
+    """What is known of pairs of words, in one spelling.
+
+    Attributes:
+        letters: how many letters of a word are its spelling, in lower case; 0 stands
+            for the word itself.
+        src: the source words.
+        tgt: the target words.
+        keys: (N,) ascending, `tgt number * source words + src number`.
+        links: (N,) how many links each pair is expected to have in all.
+    """
+
+    letters: int
+    src: KnownWords
+    tgt: KnownWords
+    keys: Ints
+    links: Floats
+
+    def look_up(self, src: Ids, tgt: Ids) -> Floats:
+        """Return the expected links of pairs of words, 0 where they are not known."""
+        keys = tgt.astype(np.int64) * max(len(self.src.numbers), 1) + src
+        places = np.searchsorted(self.keys, keys)
+        found = np.append(self.keys, -1)[places] == keys
+        found &= (src != UNKNOWN) & (tgt != UNKNOWN)
+        return np.where(found, np.append(self.links, np.float32(0))[places], 0)
 
 
 @dataclass(frozen=True)
@@ -63,24 +99,34 @@ class Prior:
     """A statistical aligner.
 
     Attributes:
-        words: the pair of aligners that knows whole words.
-        stems: the pair that knows their beginnings, in lower case.
-        letters: how many letters a beginning has.
+        spellings: what is known of words, then of ever shorter beginnings.
+        src_by_null: the probability of each source word under NULL.
+        tgt_by_null: likewise.
+        null: (2,) the probability that NULL emits a word, forward and reverse.
+        jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
     """
 
-    words: AgreementModel
-    stems: AgreementModel
-    letters: int
+    spellings: tuple[KnownPairs, ...]
+    src_by_null: Floats
+    tgt_by_null: Floats
+    null: Floats
+    jumps: Doubles
 
-    def align(self, text: NumberedBitext, join: Join = geometric_mean) -> TextLinks:
+    def align(
+        self,
+        text: NumberedBitext,
+        join: Join = geometric_mean,
+        threads: int | None = None,
+    ) -> TextLinks:
         """Return the likely links of a text, the same or another, on disk.
 
         So many pairs at a time that memory does not grow with the text.
         """
         links = GrowingLinks()
-        for first in range(0, len(text), MAX_PAIRS):
-            some = text.part(first, first + MAX_PAIRS)
-            _collect(self._batches(some), len(some), links, join)
+        for first in range(0, len(text), PART):
+            some = text.part(first, first + PART).renamed(canonical)
+            pairs, cells = gather_word_pairs(some)
+            _collect(self._model(pairs), cells, links, join, threads or cpu_share())
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -89,33 +135,67 @@ class Prior:
         Forward (target words, source words + 1) and reverse (source words, target
         words + 1), NULL last; every row sums to 1.
         """
-        results: list[tuple[Floats, Floats]] = [(NO_SCORES, NO_SCORES)] * len(pairs)
-        for batch in self._batches(NumberedBitext.of(pairs)):
-            for row, index in enumerate(batch.indices):
-                src, tgt = map(len, pairs[index])
-                results[index] = (
-                    np.delete(batch.forward[row, :tgt], np.s_[src:-1], axis=1),
-                    np.delete(batch.reverse[row, :src], np.s_[tgt:-1], axis=1),
-                )
+        text = NumberedBitext.of(pairs).renamed(canonical)
+        word_pairs, cells = gather_word_pairs(text)
+        forward, reverse = _read(self._model(word_pairs), cells, 0, len(pairs))
+        results = []
+        for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
+            shape, last = (len(tgt), len(src)), first + len(tgt) * len(src)
+            if first == last:
+                results.append((NO_SCORES, NO_SCORES))
+                continue
+            turned = reverse[first:last].reshape(shape).T
+            results.append(
+                (_with_null(forward[first:last].reshape(shape)), _with_null(turned))
+            )
         return results
 
-    def _batches(self, text: NumberedBitext) -> Iterator[MixedBatch]:
-        text = text.renamed(canonical)
-        # Of equal lengths, so the batches of both hold the same pairs.
-        stems = self.stems.batches(text.renamed(partial(_stem, letters=self.letters)))
-        return map(self.mixed, self.words.batches(text), stems)
+    def _model(self, pairs: WordPairs) -> Model:
+        """Return what is known of the words of a text."""
+        links, src, tgt = [], _Known(), _Known()
+        for spelling in self.spellings:
+            name = partial(spell, letters=spelling.letters)
+            of_src = src.add(spelling.src, map(name, pairs.src_words))
+            of_tgt = tgt.add(spelling.tgt, map(name, pairs.tgt_words))
+            links.append(spelling.look_up(of_src[pairs.src], of_tgt[pairs.tgt]))
+        return Model(
+            np.stack(links, 1).astype(np.float32),
+            src.side(self.src_by_null),
+            tgt.side(self.tgt_by_null),
+            self.null,
+            self.jumps,
+        )
 
-    def mixed(self, words: CellBatch, stems: CellBatch) -> MixedBatch:
-        """Return the joint posteriors of a batch, given as words and as stems."""
-        both = zip(
-            self.words.posteriors(words, counting=False),
-            self.stems.posteriors(stems, counting=False),
-            strict=True,
+
+class _Known:
+    """What is known of one side's words, spelling by spelling."""
+
+    def __init__(self) -> None:
+        self._numbers: list[Ids] = []
+        self._totals: list[Floats] = []
+        self._counts: list[Floats] = []
+
+    def add(self, known: KnownWords, words: Iterable[str]) -> Ids:
+        """Look words up in a spelling; return their numbers there."""
+        found = [known.numbers.get(word, UNKNOWN) for word in words]
+        numbers = np.array(found, np.int32)
+        self._numbers.append(numbers)
+        # The last, 0, stands for what is not known.
+        self._totals.append(np.append(known.totals, np.float32(0))[numbers])
+        self._counts.append(np.append(known.counts, np.float32(0))[numbers])
+        return numbers
+
+    def side(self, by_null: Floats) -> Side:
+        return Side(
+            np.stack(self._totals, 1),
+            shares(np.stack(self._counts, 1)),
+            np.append(by_null, np.float32(0))[self._numbers[0]],
         )
-        forward, reverse = (
-            _with_null(np.float32(0.5) * (a.links + b.links)) for a, b in both
-        )
-        return MixedBatch(words.indices, forward, reverse)
+
+
+def spell(word: str, letters: int) -> str:
+    """Return how a word is spelt by so many letters; by 0, as it is."""
+    return canonical(word.lower())[:letters] if letters else word
 
 
 def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
@@ -137,8 +217,9 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 
 def estimate(
     text: NumberedBitext,
-    listen: Callable[[int, int], None] = lambda done, of: None,
+    on_pass: Callable[[int, int], None] = lambda done, of: None,
     join: Join = geometric_mean,
+    threads: int | None = None,
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
@@ -147,62 +228,115 @@ def estimate(
 
     Args:
         text: the sentence pairs.
-        listen: told after each pass over the text how many of how many are done.
+        on_pass: told after each pass over the text how many of how many are done.
         join: how a link's probability comes from both directions' posteriors.
+        threads: how many compute at once, by default one on each processor; the result
+            is the same for any number.
     """
     if len(text) > MAX_PAIRS:
         spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate(text.select(spread), listen, join)
-        return prior, prior.align(text, join)
-    text = text.renamed(canonical)
+        prior, _ = estimate(text.select(spread), on_pass, join, threads)
+        return prior, prior.align(text, join, threads)
     started = time.monotonic()
-    each = LEXICAL_ITERATIONS + HMM_ITERATIONS
-    passes = 2 * each + 1
-    word_pairs, words = gather_word_pairs(text)
-    of_words = estimate_agreement(word_pairs, words, lambda done: listen(done, passes))
-    stem = partial(_stem, letters=STEM_LETTERS)
-    stem_pairs, stems = gather_word_pairs(text.renamed(stem))
-    of_stems = estimate_agreement(
-        stem_pairs, stems, lambda done: listen(each + done, passes)
+    threads = threads or cpu_share()
+    passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1
+    pairs, cells = gather_word_pairs(text.renamed(canonical))
+    spellings = [spelt(pairs, partial(spell, letters=letters)) for letters in LETTERS]
+    model, counted = estimate_agreement(
+        pairs, spellings, cells, lambda done: on_pass(done, passes), threads
     )
-    prior, links = Prior(of_words, of_stems, STEM_LETTERS), GrowingLinks()
-    _collect(map(prior.mixed, words, stems), len(text), links, join)
-    listen(passes, passes)
+    links = GrowingLinks()
+    _collect(model, cells, links, join, threads)
+    on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
-    return prior, links.finish()
+    return _prior(pairs, spellings, cells, model, counted.links), links.finish()
 
 
-def _stem(word: str, letters: int) -> str:
-    return canonical(word.lower())[:letters]
+def _prior(
+    pairs: WordPairs,
+    spellings: Sequence[Spelling],
+    cells: Cells,
+    model: Model,
+    links: Doubles,
+) -> Prior:
+    """Return what was learnt of a text, by its words instead of its numbers."""
+    src = occurrences(cells.src, (), len(pairs.src_words))[:, 0]
+    tgt = occurrences(cells.tgt, (), len(pairs.tgt_words))[:, 0]
+    known = [_known_pairs(0, pairs, links, src, tgt)]
+    for letters, spelling in zip(LETTERS, spellings, strict=True):
+        known.append(
+            _known_pairs(
+                letters,
+                spelling.pairs,
+                added_up(links, spelling.of_pair, len(spelling.pairs.src)),
+                added_up(src, spelling.src, len(spelling.pairs.src_words)),
+                added_up(tgt, spelling.tgt, len(spelling.pairs.tgt_words)),
+            )
+        )
+    by_null = model.src.by_null, model.tgt.by_null
+    return Prior(tuple(known), *by_null, model.null, model.jumps)
+
+
+def _known_pairs(
+    letters: int, pairs: WordPairs, links: Doubles, src: Doubles, tgt: Doubles
+) -> KnownPairs:
+    """Return what was learnt in one spelling, given how often its words occur."""
+    keys = pairs.keys()
+    order = np.argsort(keys)
+    src_totals = added_up(links, pairs.src, len(src))
+    tgt_totals = added_up(links, pairs.tgt, len(tgt))
+    return KnownPairs(
+        letters,
+        KnownWords(pairs.src_words, _floats(src_totals), _floats(src)),
+        KnownWords(pairs.tgt_words, _floats(tgt_totals), _floats(tgt)),
+        keys[order],
+        _floats(links[order]),
+    )
+
+
+def _floats(values: NDArray[np.float64]) -> Floats:
+    return values.astype(np.float32)
 
 
 def _with_null(links: Floats) -> Floats:
-    null = np.maximum(1 - links.sum(axis=2, keepdims=True), 0)
-    return np.concatenate([links, null], axis=2)
+    null = np.maximum(1 - links.sum(axis=1, keepdims=True), 0)
+    return np.concatenate([links, null], axis=1)
+
+
+def _read(model: Model, cells: Cells, first: int, last: int) -> tuple[Floats, Floats]:
+    """Return both directions' posteriors of some sentence pairs, by cell."""
+    size = int(cells.ends[last] - cells.ends[first])
+    forward, reverse = np.empty(size, np.float32), np.empty(size, np.float32)
+    read(model, cells, first, last, forward, reverse)
+    return forward, reverse
 
 
 def _collect(
-    batches: Iterable[MixedBatch], pairs: int, links: GrowingLinks, join: Join
+    model: Model, cells: Cells, links: GrowingLinks, join: Join, threads: int
 ) -> None:
-    """Add the likely links of so many pairs, which come in any order."""
-    counts = np.zeros(pairs, np.int64)
-    found = []
-    for indices, forward, reverse in batches:
-        joint = join(forward[:, :, :-1], reverse[:, :, :-1].transpose(0, 2, 1))
-        rows, tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
-        counts[indices] = np.bincount(rows, minlength=len(indices))
-        found.append(
-            (
-                indices[rows].astype(np.int32),
-                src.astype(np.int32),
-                tgt.astype(np.int32),
-                joint[rows, tgt, src].astype(np.float32),
-            )
+    """Add the likely links of all sentence pairs of a text."""
+
+    def run(chunk: tuple[int, int]) -> tuple[Ints, SoftLinks]:
+        first, last = chunk
+        joint = join(*_read(model, cells, first, last))
+        found = np.flatnonzero(joint > LEAST_PROBABILITY)
+        ends = cells.ends[first : last + 1] - cells.ends[first]
+        pair = np.searchsorted(ends, found, side="right") - 1
+        widths = np.diff(cells.src_ends[first : last + 1])[pair]
+        tgt, src = np.divmod(found - ends[pair], widths)
+        return np.bincount(pair, minlength=last - first), SoftLinks(
+            src.astype(np.int32), tgt.astype(np.int32), joint[found].astype(np.float32)
         )
-    if not found:
-        links.append(counts, NO_LINKS)
-        return
-    pair, *parts = map(np.concatenate, zip(*found, strict=True))
-    order = np.argsort(pair, kind="stable")
-    links.append(counts, SoftLinks(*(part[order] for part in parts)))
+
+    for counts, found in _in_order(run, cells.chunks(), threads):
+        links.append(counts, found)
+
+
+def _in_order(
+    run: Callable[[tuple[int, int]], tuple[Ints, SoftLinks]],
+    chunks: Sequence[tuple[int, int]],
+    threads: int,
+) -> Iterator[tuple[Ints, SoftLinks]]:
+    with ThreadPoolExecutor(threads, "prior") as pool:
+        yield from pool.map(run, chunks)

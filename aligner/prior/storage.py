@@ -11,15 +11,12 @@ from safetensors.numpy import load_file, save
 
 from aligner.errors import CorpusError, ModelError
 from aligner.files import replacing
-from aligner.prior.agreement import AgreementModel, Direction
-from aligner.prior.cooccurrence import UNSEEN, WordPairs, parts
-from aligner.prior.prior import Prior
+from aligner.prior.hmm import MAX_JUMP
+from aligner.prior.prior import KnownPairs, KnownWords, Prior
 
-MODELS = ("words", "stems")
-DIRECTIONS = ("forward", "reverse")
-DIRECTION_PARTS = ("totals", "null", "jumps")
-LETTERS = "stem_letters"
-FORMER_LETTERS = 6  # of beginnings, in files that do not say
+LETTERS = "letters"
+NULL, JUMPS = "null", "jumps"
+SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
 
@@ -29,10 +26,16 @@ def save_prior(path: Path, prior: Prior) -> None:
     Raises:
         CorpusError: a word holds a line feed.
     """
-    arrays: dict[str, NDArray[np.generic]] = {LETTERS: np.array([prior.letters])}
-    for name in MODELS:
-        for part, values in _arrays(getattr(prior, name)):
-            arrays[f"{name}.{part}"] = values
+    arrays: dict[str, NDArray[np.generic]] = {
+        LETTERS: np.array([spelling.letters for spelling in prior.spellings]),
+        NULL: prior.null,
+        JUMPS: prior.jumps,
+        "src.by_null": prior.src_by_null,
+        "tgt.by_null": prior.tgt_by_null,
+    }
+    for spelling in prior.spellings:
+        for part, values in _arrays(spelling):
+            arrays[f"{spelling.letters}.{part}"] = values
     with replacing(path) as beside:
         beside.write_bytes(save(arrays))
 
@@ -41,58 +44,84 @@ def load_prior(path: Path) -> Prior:
     """Read what `save_prior` wrote.
 
     Raises:
-        ModelError: the file is damaged, holds something else, or NaN.
+        ModelError: the file is damaged, holds something else, NaN, or a prior of an
+            earlier version.
     """
     try:
         arrays = load_file(path)
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ModelError(f"{path}: {name}: expected finite numbers, got NaN")
-        words, stems = (_model(name, arrays, path) for name in MODELS)
-        return Prior(words, stems, int(arrays.get(LETTERS, [FORMER_LETTERS])[0]))
+        if "stems.links" in arrays:
+            raise ModelError(
+                f"{path}: expected a prior of this version of aligner, got one of an "
+                f"earlier version; train the model again"
+            )
+        letters = arrays[LETTERS].tolist()
+        prior = Prior(
+            tuple(_spelling(number, arrays) for number in letters),
+            arrays["src.by_null"],
+            arrays["tgt.by_null"],
+            arrays[NULL],
+            arrays[JUMPS],
+        )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
     except KeyError as error:
         raise ModelError(f"{path}: expected a prior, but it has no {error}") from error
-
-
-def _arrays(model: AgreementModel) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    kept = _likely(model)
-    yield "keys", model.pairs.keys[kept]
-    yield "links", model.links[kept]
-    yield "src_words", _packed(model.pairs.src_words)
-    yield "tgt_words", _packed(model.pairs.tgt_words)
-    for name in DIRECTIONS:
-        for part in DIRECTION_PARTS:
-            yield f"{name}.{part}", getattr(getattr(model, name), part)
-
-
-def _model(name: str, arrays: Mapping[str, NDArray[Any]], path: Path) -> AgreementModel:
-    src = _unpacked(arrays[f"{name}.src_words"])
-    tgt = _unpacked(arrays[f"{name}.tgt_words"])
-    keys, links = arrays[f"{name}.keys"], arrays[f"{name}.links"]
-    forward, reverse = (
-        Direction(*(arrays[f"{name}.{side}.{part}"] for part in DIRECTION_PARTS))
-        for side in DIRECTIONS
-    )
-    fitting = (
-        len(src) == len(forward.totals) == len(reverse.null)
-        and len(tgt) == len(reverse.totals) == len(forward.null)
-        and len(keys) == len(links)
-    )
-    if not fitting:
+    if not _fitting(prior):
         raise ModelError(f"{path}: expected a prior, but its parts do not fit")
-    return AgreementModel(WordPairs(src, tgt, keys), links, forward, reverse)
+    return prior
 
 
-def _likely(model: AgreementModel) -> NDArray[np.bool_]:
+def _arrays(spelling: KnownPairs) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    kept = _likely(spelling)
+    yield "keys", spelling.keys[kept]
+    yield "links", spelling.links[kept]
+    for side in SIDES:
+        known: KnownWords = getattr(spelling, side)
+        yield f"{side}.words", _packed(known.numbers)
+        yield f"{side}.totals", known.totals
+        yield f"{side}.counts", known.counts
+
+
+def _spelling(letters: int, arrays: Mapping[str, NDArray[Any]]) -> KnownPairs:
+    src, tgt = (
+        KnownWords(
+            _unpacked(arrays[f"{letters}.{side}.words"]),
+            arrays[f"{letters}.{side}.totals"],
+            arrays[f"{letters}.{side}.counts"],
+        )
+        for side in SIDES
+    )
+    keys, links = arrays[f"{letters}.keys"], arrays[f"{letters}.links"]
+    return KnownPairs(letters, src, tgt, keys, links)
+
+
+def _fitting(prior: Prior) -> bool:
+    """Return whether the arrays have the sizes that belong together."""
+    if not prior.spellings:
+        return False
+    words = prior.spellings[0]
+    return (
+        all(
+            len(known.numbers) == len(known.totals) == len(known.counts)
+            for spelling in prior.spellings
+            for known in (spelling.src, spelling.tgt)
+        )
+        and all(len(known.keys) == len(known.links) for known in prior.spellings)
+        and len(prior.src_by_null) == len(words.src.numbers)
+        and len(prior.tgt_by_null) == len(words.tgt.numbers)
+        and prior.null.shape == (2,)
+        and prior.jumps.shape == (2, 2 * MAX_JUMP + 1)
+    )
+
+
+def _likely(spelling: KnownPairs) -> NDArray[np.bool_]:
     """Return which word pairs make up enough of either word's links."""
-    kept: NDArray[np.bool_] = np.zeros(len(model.links), bool)
-    totals = (model.forward.totals, model.reverse.totals)
-    for part in parts(len(kept)):
-        for of_word, words in zip(totals, model.pairs.of_words(part), strict=True):
-            kept[part] |= model.links[part] > LEAST_SHARE * of_word[words]
-    kept[UNSEEN] = True
+    tgt, src = np.divmod(spelling.keys, max(len(spelling.src.numbers), 1))
+    kept: NDArray[np.bool_] = spelling.links > LEAST_SHARE * spelling.src.totals[src]
+    kept |= spelling.links > LEAST_SHARE * spelling.tgt.totals[tgt]
     return kept
 
 
@@ -100,10 +129,10 @@ def _packed(words: dict[str, int]) -> NDArray[np.uint8]:
     # Words stand in the order of their numbers.
     if strange := next((word for word in words if "\n" in word), None):
         raise CorpusError(f"expected words without line feeds, got {strange!r}")
-    text = "\n".join(words).encode("utf-8", "surrogatepass")
+    text = "".join(f"{word}\n" for word in words).encode("utf-8", "surrogatepass")
     return np.frombuffer(text, np.uint8)
 
 
 def _unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
     text = packed.tobytes().decode("utf-8", "surrogatepass")
-    return {word: number for number, word in enumerate(text.split("\n"))}
+    return {word: number for number, word in enumerate(text.split("\n")[:-1])}

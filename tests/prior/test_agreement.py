@@ -11,12 +11,13 @@ import pytest
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
 from aligner.links.matching import geometric_mean, mean_share
-from aligner.prior import agreement, estimation
+from aligner.prior import agreement, cooccurrence, estimation
 from aligner.prior import prior as prior_module
-from aligner.prior.agreement import DIAGONAL, NULL, AgreementModel
-from aligner.prior.cooccurrence import CellBatch, gather_word_pairs
-from aligner.prior.estimation import estimate_agreement
-from aligner.prior.prior import Prior
+from aligner.prior.agreement import BACKED_OFF, DIAGONAL, FERTILE, Model, Side
+from aligner.prior.cooccurrence import gather_word_pairs
+from aligner.prior.estimation import NULL
+from aligner.prior.hmm import first_jumps
+from aligner.prior.prior import Prior, spell
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.sample.grammar import SamplePair, sample_corpus
 from aligner.text.numbered import NumberedBitext
@@ -83,8 +84,12 @@ def naive_iterations(
                 naive_posteriors(src, tgt, tables[0], nulls[0]),
                 naive_posteriors(tgt, src, tables[1], nulls[1]),
             ]
+            unlike = 1 - min(len(src), len(tgt)) / max(len(src), len(tgt))
+            weight = FERTILE * unlike**2
             for i, j in both[0]:
-                links[src[i], tgt[j]] += both[0][i, j] * both[1][j, i]
+                longer = both[0][i, j] if len(tgt) >= len(src) else both[1][j, i]
+                product = both[0][i, j] * both[1][j, i]
+                links[src[i], tgt[j]] += (1 - weight) * product + weight * longer
             for side, emitted in enumerate((tgt, src)):
                 for place, word in enumerate(emitted):
                     linked = sum(p for (_, j), p in both[side].items() if j == place)
@@ -107,140 +112,150 @@ def naive_iterations(
 def test_lexical_iterations_equal_the_loops(
     iterations: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of whole words only."""
     monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", iterations)
     monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
-    model = estimate_agreement(*gather_word_pairs(NumberedBitext.of(SMALL)))
+    monkeypatch.setattr(prior_module, "LETTERS", ())
+    prior, _ = estimate(SMALL)
+    (known,) = prior.spellings
     links, nulls = naive_iterations(SMALL, iterations)
-    assert len(model.links) == len(links) + 1
-    assert expected_links(model) == pytest.approx(links, rel=1e-3, abs=1e-5)
-    for direction, words, null in (
-        (model.forward, model.pairs.tgt_words, nulls[0]),
-        (model.reverse, model.pairs.src_words, nulls[1]),
+    assert len(known.links) == len(links)
+    assert expected_links(prior) == pytest.approx(links, rel=1e-3, abs=1e-5)
+    for by_null, words, null in (
+        (prior.tgt_by_null, known.tgt.numbers, nulls[0]),
+        (prior.src_by_null, known.src.numbers, nulls[1]),
     ):
-        found = dict(zip(words, direction.null.tolist(), strict=True))
+        found = dict(zip(words, by_null.tolist(), strict=True))
         assert found == pytest.approx(null, rel=1e-4)
-    for direction, words, side in (
-        (model.forward, model.pairs.src_words, 0),
-        (model.reverse, model.pairs.tgt_words, 1),
-    ):
+    for words, side in ((known.src, 0), (known.tgt, 1)):
         totals: dict[str, float] = defaultdict(float)
         for pair, n in links.items():
             totals[pair[side]] += n
-        found = dict(zip(words, direction.totals.tolist(), strict=True))
+        found = dict(zip(words.numbers, words.totals.tolist(), strict=True))
         assert found == pytest.approx(totals, rel=1e-3)
 
 
-def expected_links(model: AgreementModel) -> Table:
-    src, tgt = list(model.pairs.src_words), list(model.pairs.tgt_words)
+def expected_links(prior: Prior, spelling: int = 0) -> Table:
+    known = prior.spellings[spelling]
+    src, tgt = list(known.src.numbers), list(known.tgt.numbers)
+    places = (divmod(key, len(src)) for key in known.keys.tolist())
     return {
-        (src[s], tgt[t]): float(n)
-        for s, t, n in zip(
-            *(words[1:] for words in model.pairs.of_words()),
-            model.links[1:],
-            strict=True,
-        )
+        (src[s], tgt[t]): n
+        for (t, s), n in zip(places, known.links.tolist(), strict=True)
     }
 
 
-# What a sentence pair contributed itself is left out
+def test_links_of_beginnings_are_those_of_their_words() -> None:
+    prior, _ = estimate([(pair.src, pair.tgt) for pair in sample_corpus(60)])
+    words = expected_links(prior)
+    for spelling, known in enumerate(prior.spellings[1:], start=1):
+        sums: Table = defaultdict(float)
+        for pair, n in words.items():
+            src, tgt = (spell(word, known.letters) for word in pair)
+            sums[src, tgt] += n
+        assert expected_links(prior, spelling) == pytest.approx(sums, rel=1e-3)
+        assert max(map(len, known.src.numbers)) == known.letters
 
 
-def judged(
-    pairs: list[Pair], links: Table, own: Table
-) -> tuple[CellBatch, np.ndarray, np.ndarray]:
-    """Return one-batch emissions, forward, with what is own left out, and not."""
-    word_pairs, (batch,) = gather_word_pairs(NumberedBitext.of(pairs))
-    src, tgt = list(word_pairs.src_words), list(word_pairs.tgt_words)
+# What is known of words, and of their beginnings
 
-    def by_cell(table: Table) -> np.ndarray:
-        names = zip(*word_pairs.of_words(), strict=True)
-        values = [table.get((src[s], tgt[t]), 0.0) for s, t in names]
-        values[0] = 0.0
-        return np.array(values, np.float32)
 
-    counts = by_cell(links)
-    totals = np.bincount(word_pairs.of_words()[0], counts, len(src)).astype(np.float32)
-    null = np.full(len(tgt), 0.1, np.float32)
-    direction = agreement.Direction(totals, null, agreement.hmm.first_jumps())
-    left_out = by_cell(own)[batch.cells]
-    of_cells = counts[batch.cells]
-    return (
-        batch,
-        direction.emissions(of_cells, batch.src, batch.tgt, left_out).words,
-        direction.emissions(of_cells, batch.src, batch.tgt, None).words,
-    )
+def emissions(
+    links: Sequence[float],
+    totals: Sequence[float],
+    shares: Sequence[float],
+    own: float | None = None,
+) -> float:
+    """Return the probability of one word under another, the only ones of a text.
+
+    Given the expected links of both by each spelling, the emitting word's links in all,
+    and the emitted word's shares among those that are spelt alike.
+    """
+    _, cells = gather_word_pairs(NumberedBitext.of([(["a"], ["A"])]))
+    row = [np.array([values], np.float32) for values in (links, totals, shares)]
+    one = np.ones(1, np.float32)
+    src, tgt = Side(row[1], row[2], one), Side(row[1], row[2], one)
+    jumps = np.stack([first_jumps()] * 2)
+    model = Model(row[0], src, tgt, np.full(2, NULL, np.float32), jumps)
+    left_out = np.full((1, 1), own or 0, np.float32)
+    forward, _ = agreement.emissions(model, cells, 0, left_out, own is not None)
+    return float(forward[0, 0])
 
 
 def test_what_meets_once_is_no_evidence_for_itself() -> None:
-    _, left_out, taken_in = judged(
-        [(["rare"], ["rar"])], {("rare", "rar"): 0.9}, {("rare", "rar"): 0.9}
-    )
-    assert taken_in[0, 0, 0] == pytest.approx(1)
-    assert left_out[0, 0, 0] <= agreement.NEVER_SEEN
+    assert emissions([0.9], [0.9], [1]) == pytest.approx(1)
+    assert emissions([0.9], [0.9], [1], own=0.9) <= agreement.NEVER_SEEN
 
 
 def test_evidence_from_elsewhere_stays() -> None:
-    """Of 3 links with A and 1 with B, the sentence's own part is 0.5 and 0.25.
-
-    Left are 2.5 and 0.75, of 4 - 0.5 - 0.25 in all.
-    """
-    links = {("a", "A"): 3.0, ("a", "B"): 1.0}
-    _, left_out, taken_in = judged(
-        [(["a"], ["A", "B"])], links, {("a", "A"): 0.5, ("a", "B"): 0.25}
-    )
-    assert taken_in[0, :, 0] == pytest.approx([3 / 4, 1 / 4])
-    assert left_out[0, :, 0] == pytest.approx([2.5 / 3.25, 0.75 / 3.25])
+    """Of 3 links of 4, 0.5 are the place's own: left are 2.5 of 3.5."""
+    assert emissions([3], [4], [1], own=0.5) == pytest.approx(2.5 / 3.5)
 
 
-def test_the_iterations_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every later iteration with word order is given what the one before counted."""
-    given: list[np.ndarray] = []
-    posteriors = AgreementModel.posteriors
+def test_words_are_backed_off_to_their_beginnings() -> None:
+    """The longer spelling is worth more, the more often it was linked."""
+    short = 30 / 60 * 0.1
+    middle = (6 * 0.5 + BACKED_OFF * short) / (8 + BACKED_OFF)
+    whole = (3 + BACKED_OFF * middle) / (4 + BACKED_OFF)
+    found = emissions([3, 6, 30], [4, 8, 60], [1, 0.5, 0.1])
+    assert found == pytest.approx(whole)
 
-    def watched(self: AgreementModel, batch: CellBatch, **options: object) -> object:
-        given.append(np.array(options["own"]))  # as it is before it is renewed
-        found = posteriors(self, batch, **options)  # type: ignore[arg-type]
-        counted.append(found[0].links * found[1].links.transpose(0, 2, 1))
-        return found
 
+def test_what_is_own_is_left_out_of_every_spelling() -> None:
+    short = (30 - 0.5) / (60 - 0.5) * 0.1
+    whole = (3 - 0.5 + BACKED_OFF * short) / (4 - 0.5 + BACKED_OFF)
+    assert emissions([3, 30], [4, 60], [1, 0.1], own=0.5) == pytest.approx(whole)
+
+
+def test_shares_are_of_all_that_is_spelt_alike() -> None:
+    """Of words seen 3 times and once; one never seen counts as seen once."""
+    counts = np.array([[3.0, 4.0], [1.0, 4.0], [0.0, 4.0], [0.0, 0.0]])
+    assert estimation.shares(counts).tolist() == [
+        [1, 0.75],
+        [1, 0.25],
+        [1, 0.25],
+        [1, 1],
+    ]
+
+
+def test_the_iterations_leave_out_what_is_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With word order, each is given what the one before counted; the first nothing."""
+    given: list[tuple[np.ndarray, bool]] = []
     counted: list[np.ndarray] = []
-    monkeypatch.setattr(AgreementModel, "posteriors", watched)
-    estimate_agreement(*gather_word_pairs(NumberedBitext.of(SMALL)))
-    lexical, with_order = estimation.LEXICAL_ITERATIONS, estimation.HMM_ITERATIONS
-    assert len(given) == lexical + with_order
-    assert not any(own.any() for own in given[: lexical + 1])
-    for iteration in range(lexical + 1, lexical + with_order):
-        np.testing.assert_array_equal(given[iteration], counted[iteration - 1])
+
+    def watched(*arguments: Any) -> None:
+        own, known = arguments[4:6]
+        given.append((own.copy(), known))
+        expect(*arguments)
+        counted.append(own.copy())
+
+    expect = estimation.expect
+    monkeypatch.setattr(estimation, "expect", watched)
+    monkeypatch.setattr(estimation, "HMM_ITERATIONS", 4)
+    estimate(SMALL)
+    lexical = estimation.LEXICAL_ITERATIONS
+    assert [known for _, known in given] == [False] * (lexical + 1) + [True] * 3
+    for iteration in range(lexical + 1, lexical + 4):
+        np.testing.assert_array_equal(given[iteration][0], counted[iteration - 1])
 
 
-# Words and their beginnings, together
-
-
-def test_stems_are_beginnings_in_lower_case() -> None:
+def test_beginnings_are_in_lower_case() -> None:
     prior, _ = estimate([(["Voting", "votes"], ["ABSTIMMUNG", "ab"])] * 2)
-    assert set(prior.stems.pairs.src_words) == {"voti", "vote"}
-    assert set(prior.stems.pairs.tgt_words) == {"abst", "ab"}
-    assert set(prior.words.pairs.tgt_words) == {"ABSTIMMUNG", "ab"}
+    words, four, three = prior.spellings
+    assert set(words.tgt.numbers) == {"ABSTIMMUNG", "ab"}
+    assert set(four.src.numbers) == {"voti", "vote"}
+    assert set(four.tgt.numbers) == {"abst", "ab"}
+    assert set(three.src.numbers) == {"vot"}
 
 
-def test_both_are_joined_by_the_mean() -> None:
-    """Cell by cell, against both models on their own; NULL has the rest."""
-    prior, _ = estimate([(pair.src, pair.tgt) for pair in sample_corpus(60)])
-    new = [(pair.src, pair.tgt) for pair in sample_corpus(8, seed=2)]
-    for pair, scores in zip(new, prior.word_scores(new), strict=True):
-        stemmed = tuple([w.lower()[:4] for w in words] for words in pair)
-        (words,) = prior.words.batches(NumberedBitext.of([pair]))
-        (stems,) = prior.stems.batches(NumberedBitext.of([stemmed]))
-        for side in (0, 1):
-            one = prior.words.posteriors(words)[side].links[0]
-            other = prior.stems.posteriors(stems)[side].links[0]
-            for place in range(len(one)):
-                row = [
-                    (a + b) / 2 for a, b in zip(one[place], other[place], strict=True)
-                ]
-                assert scores[side][place] == pytest.approx(
-                    [*row, 1 - sum(row)], abs=1e-5
-                )
+def test_a_sentence_in_capitals_aligns_like_one_without(estimated: Estimated) -> None:
+    prior, _ = estimated
+    for pair in sample_corpus(20, seed=2):
+        small = [word.lower() for word in pair.src], [word.lower() for word in pair.tgt]
+        large = [word.upper() for word in pair.src], [word.upper() for word in pair.tgt]
+        (small_links,), (large_links,) = align(prior, [small]), align(prior, [large])
+        found, gold = likely(large_links), likely(small_links)
+        assert len(found & gold) >= 0.8 * len(gold)
 
 
 def test_directions_are_joined_as_asked(corpus: list[SamplePair]) -> None:
@@ -269,19 +284,53 @@ def test_directions_are_joined_as_asked(corpus: list[SamplePair]) -> None:
                 assert probable[link] == pytest.approx(probability, abs=1e-4)
 
 
-def test_endings_seen_once_are_learnt_from_each_other() -> None:
+def test_endings_seen_once_are_learnt_from_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Each form of the verb occurs once, among text in which nothing else is new."""
     forms = ["parler", "parlera", "parlerait", "parleront", "parlerons"]
     pairs = [([f"n{i}", "speak"], [f"m{i}", form]) for i, form in enumerate(forms)]
     for i in range(5):
         pairs += [([f"n{i}", f"n{j}"], [f"m{i}", f"m{j}"]) for j in range(5)] * 4
-    prior, links = estimate(pairs)
-    for found in map(links.__getitem__, range(len(forms))):
-        places = zip(found.src.tolist(), found.tgt.tolist(), strict=True)
-        assert set(places) == {(0, 0), (1, 1)}
-    (batch,) = prior.words.batches(NumberedBitext.of(pairs[:1]))
-    by_words_alone, _ = prior.words.posteriors(batch)
-    assert by_words_alone.links[0, 1, 1] < 0.1
+
+    def of_null() -> float:
+        prior, _ = estimate(pairs)
+        ((forward, _),) = prior.word_scores([(["n0", "speak"], ["m0", "parler"])])
+        assert forward[1].argmax() == 1
+        return float(forward[1, -1])
+
+    of_null_with_beginnings = of_null()
+    monkeypatch.setattr(prior_module, "LETTERS", ())
+    assert of_null_with_beginnings < of_null() / 100
+
+
+def test_fertile_words_keep_their_partners() -> None:
+    """Five words that are always three of the other side, among others that are one."""
+    rng = np.random.default_rng(1)
+    pairs: list[Pair] = []
+    for _ in range(200):
+        first, second = rng.integers(0, 8, 2)
+        x = "vwxyz"[rng.integers(0, 5)]
+        src = [f"{first}a", f"{x}lmlk", f"{second}a"]
+        fertile = [f"{x}and", f"{x}{x}to", f"{x}king"]
+        pairs.append((src, [f"{first}b", *fertile, f"{second}b"]))
+    _, links = estimate(pairs)
+    found = links[0]
+    linked = found.probability > 0.4
+    places = zip(found.src[linked].tolist(), found.tgt[linked].tolist(), strict=True)
+    assert set(places) == {(0, 0), (1, 1), (1, 2), (1, 3), (2, 4)}
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_any_number_of_threads_finds_the_same(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooccurrence, "CHUNK_CELLS", 300)
+    text = NumberedBitext.of((pair.src, pair.tgt) for pair in sample_corpus(100))
+    _, alone = prior_module.estimate(text, threads=1)
+    _, together = prior_module.estimate(text, threads=threads)
+    for one, other in zip(alone.links, together.links, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # Whole estimates
@@ -408,8 +457,8 @@ def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
     pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
     prior, links = estimate(pairs)
     part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
-    assert prior.words.pairs.src_words == part.words.pairs.src_words
-    assert prior.stems.pairs.src_words == part.stems.pairs.src_words
+    for one, other in zip(prior.spellings, part.spellings, strict=True):
+        assert one.src.numbers == other.src.numbers
     assert len(links) == 99
     assert all(len(found.src) for found in links)
 
@@ -420,7 +469,7 @@ def test_parts_of_a_large_text_have_the_links_of_the_whole(
     prior, _ = estimated
     pairs = [(pair.src, pair.tgt) for pair in sample_corpus(50, seed=2)]
     whole = align(prior, pairs)
-    monkeypatch.setattr(prior_module, "MAX_PAIRS", 7)
+    monkeypatch.setattr(prior_module, "PART", 7)
     parts = align(prior, pairs)
     assert parts.ends.tolist() == whole.ends.tolist()
     for one, other in zip(parts.links, whole.links, strict=True):

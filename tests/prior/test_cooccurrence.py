@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 
 from aligner.prior import cooccurrence
-from aligner.prior.cooccurrence import (
-    PADDING,
-    UNKNOWN,
-    UNSEEN,
-    CellBatch,
-    WordPairs,
-    gather_word_pairs,
-    padded_batches,
-)
+from aligner.prior.cooccurrence import Cells, WordPairs, gather_word_pairs, spelt
 from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[list[str], list[str]]
@@ -29,98 +21,97 @@ def random_pairs(count: int, seed: int = 1) -> list[Pair]:
 
 
 PAIRS = random_pairs(60)
-USABLE = {i for i, (src, tgt) in enumerate(PAIRS) if src and tgt}
+
+
+Gathered = tuple[WordPairs, Cells]
 
 
 @pytest.fixture(scope="module")
-def gathered() -> tuple[WordPairs, list[CellBatch]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cooccurrence, "BATCH_CELLS", 100)  # so that there are several
-        return gather_word_pairs(NumberedBitext.of(PAIRS))
-
-
-Gathered = tuple[WordPairs, list[CellBatch]]
+def gathered() -> Gathered:
+    return gather_word_pairs(NumberedBitext.of(PAIRS))
 
 
 def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
-    pairs, batches = gathered
+    pairs, cells = gathered
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
-    of_src, of_tgt = pairs.of_words()
-    for batch in batches:
-        for row, index in enumerate(batch.indices):
-            src, tgt = PAIRS[index]
-            for t, s in np.ndindex(batch.cells.shape[1:]):
-                cell = batch.cells[row, t, s]
-                if s < len(src) and t < len(tgt):
-                    assert src_words[of_src[cell]] == src[s]
-                    assert tgt_words[of_tgt[cell]] == tgt[t]
-                else:
-                    assert cell == UNSEEN
-
-
-def test_every_sentence_pair_is_there_once(gathered: Gathered) -> None:
-    _, batches = gathered
-    indices = [int(index) for batch in batches for index in batch.indices]
-    assert len(USABLE) < len(PAIRS), "the test would see an empty side"
-    assert len(batches) > 3
-    assert sorted(indices) == sorted(USABLE)
+    assert len(cells.ends) == len(PAIRS) + 1
+    for index, (src, tgt) in enumerate(PAIRS):
+        named = cells.pairs[cells.ends[index] : cells.ends[index + 1]]
+        assert [
+            (src_words[pairs.src[pair]], tgt_words[pairs.tgt[pair]]) for pair in named
+        ] == [(s, t) for t in tgt for s in src]
 
 
 def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
     pairs, _ = gathered
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     found = [
-        (src_words[s], tgt_words[t])
-        for s, t in zip(*(words[1:] for words in pairs.of_words()), strict=True)
+        (src_words[s], tgt_words[t]) for s, t in zip(pairs.src, pairs.tgt, strict=True)
     ]
     assert len(found) == len(set(found)), "each is there once"
     assert set(found) == {(s, t) for src, tgt in PAIRS for s in src for t in tgt}
-    assert pairs.keys[UNSEEN] == -1
-    assert (np.diff(pairs.keys) > 0).all()
+    assert len(set(pairs.keys().tolist())) == len(found)
 
 
-def test_sentences_are_numbered_and_padded(gathered: Gathered) -> None:
-    pairs, batches = gathered
-    for batch in batches:
-        for side, numbers, sentences in (
-            (0, pairs.src_words, batch.src),
-            (1, pairs.tgt_words, batch.tgt),
-        ):
-            for index, row in zip(batch.indices, sentences, strict=True):
-                words = [numbers[word] for word in PAIRS[index][side]]
-                assert row.tolist() == words + [PADDING] * (len(row) - len(words))
+def test_many_word_pairs_are_numbered() -> None:
+    """More than there is room for at first."""
+    src, tgt = [f"s{i}" for i in range(300)], [f"t{i}" for i in range(400)]
+    pairs, cells = gather_word_pairs(NumberedBitext.of([(src, tgt)]))
+    assert len(pairs.src) == len(pairs.tgt) == 300 * 400
+    assert sorted(cells.pairs.tolist()) == list(range(300 * 400))
 
 
-def test_looking_up_finds_the_same_cells(gathered: Gathered) -> None:
-    pairs, batches = gathered
-    for batch in batches:
-        cells = pairs.look_up(batch.src, batch.tgt)
-        np.testing.assert_array_equal(cells, batch.cells)
+def test_sentences_are_numbered(gathered: Gathered) -> None:
+    pairs, cells = gathered
+    for side, numbers, ids, ends in (
+        (0, pairs.src_words, cells.src, cells.src_ends),
+        (1, pairs.tgt_words, cells.tgt, cells.tgt_ends),
+    ):
+        for index, pair in enumerate(PAIRS):
+            words = ids[ends[index] : ends[index + 1]]
+            assert words.tolist() == [numbers[word] for word in pair[side]]
 
 
-def test_words_that_never_met_have_no_cell() -> None:
-    """Known words that never met, unknown words, and padding."""
-    pairs, _ = gather_word_pairs(NumberedBitext.of([(["a"], ["A"]), (["b"], ["B"])]))
-    src = np.array([[0, 1, UNKNOWN, PADDING]])
-    found = pairs.look_up(src, np.array([[0, 1, UNKNOWN, PADDING]]))
-    known = found[0] != UNSEEN
-    assert [tuple(place) for place in np.argwhere(known)] == [(0, 0), (1, 1)]
-    assert found[0, 0, 0] != found[0, 1, 1]
+def test_words_spelt_alike_are_one(gathered: Gathered) -> None:
+    """Under a spelling that a, b, c and d, and E to J, share."""
+    pairs, _ = gathered
+
+    def spell(word: str) -> str:
+        return "low" if word in "abcd" else "high" if word in "EFGHIJ" else word
+
+    spelling = spelt(pairs, spell)
+    src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
+    src_spelt = list(spelling.pairs.src_words)
+    tgt_spelt = list(spelling.pairs.tgt_words)
+    assert [src_spelt[i] for i in spelling.src] == [spell(word) for word in src_words]
+    assert [tgt_spelt[i] for i in spelling.tgt] == [spell(word) for word in tgt_words]
+    for pair, of_pair in enumerate(spelling.of_pair):
+        assert src_spelt[spelling.pairs.src[of_pair]] == spell(
+            src_words[pairs.src[pair]]
+        )
+        assert tgt_spelt[spelling.pairs.tgt[of_pair]] == spell(
+            tgt_words[pairs.tgt[pair]]
+        )
+    assert len(spelling.pairs.src) == len(set(spelling.of_pair.tolist()))
+    assert (np.diff(spelling.pairs.keys()) > 0).all()
 
 
-@pytest.mark.parametrize("cells", [1, 40, 1000])
-def test_batches_keep_to_their_cells(
-    cells: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [1, 40, 100_000])
+def test_chunks_are_the_whole_text(
+    size: int, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cooccurrence, "BATCH_CELLS", cells)
-    numbers = NumberedBitext.of(PAIRS).encoded()
-    for indices, src, tgt in padded_batches(numbers.src, numbers.tgt):
-        assert src.shape[0] == tgt.shape[0] == len(indices)
-        assert src.shape[0] * src.shape[1] * tgt.shape[1] <= cells or len(indices) == 1
+    monkeypatch.setattr(cooccurrence, "CHUNK_CELLS", size)
+    _, cells = gathered
+    chunks = cells.chunks()
+    assert [pair for first, last in chunks for pair in range(first, last)] == list(
+        range(len(PAIRS))
+    )
+    longest = int(np.diff(cells.ends).max())
+    assert all(cells.ends[b] - cells.ends[a] < size + longest for a, b in chunks)
 
 
 @pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], []), ([], [])]])
 def test_text_without_a_usable_pair(pairs: list[Pair]) -> None:
-    word_pairs, batches = gather_word_pairs(NumberedBitext.of(pairs))
-    assert batches == []
-    assert word_pairs.keys.tolist() == [-1]
+    word_pairs, cells = gather_word_pairs(NumberedBitext.of(pairs))
+    assert len(cells.pairs) == len(word_pairs.src) == 0
+    assert cells.ends.tolist() == [0] * (len(pairs) + 1)

@@ -5,17 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from aligner.prior import hmm
-from aligner.prior.hmm import (
-    Emissions,
-    Posteriors,
-    first_jumps,
-    normalised_jumps,
-    posteriors,
-)
+from aligner.prior import agreement, hmm
+from aligner.prior.hmm import first_jumps, normalised_jumps
 
 NULL = 0.2
 SIZES = [(1, 1), (1, 3), (3, 1), (2, 4), (3, 4), (4, 2)]  # states, emitted words
+
+Found = tuple[np.ndarray, np.ndarray]
 
 
 def random_jumps(seed: int) -> np.ndarray:
@@ -23,25 +19,26 @@ def random_jumps(seed: int) -> np.ndarray:
     return normalised_jumps(10 * rng.random(2 * hmm.MAX_JUMP + 1))
 
 
-def random_emissions(sizes: list[tuple[int, int]], seed: int) -> Emissions:
-    """Return a padded batch of sentence pairs of given sizes."""
+def random_emissions(size: tuple[int, int], seed: int) -> Found:
+    """Return the emissions of a sentence pair of a given size, (J, I), and NULL's."""
     rng = np.random.default_rng(seed)
-    longest = max(states for states, _ in sizes), max(words for _, words in sizes)
-    words = np.zeros((len(sizes), longest[1], longest[0]), np.float32)
-    null = np.zeros(words.shape[:2], np.float32)
-    states = np.zeros((len(sizes), longest[0]), np.float32)
-    for row, (i, j) in enumerate(sizes):
-        words[row, :j, :i] = rng.random((j, i)) ** 3
-        null[row, :j] = rng.random(j)
-        states[row, :i] = 1
-    return Emissions(words, null, states)
+    states, words = size
+    emissions = rng.random((words, states)).astype(np.float32) ** 3
+    return emissions, rng.random(words).astype(np.float32)
+
+
+def posteriors(words: np.ndarray, by_null: np.ndarray, jumps: np.ndarray) -> Found:
+    """Return the posterior links (J, I), and how often each distance is jumped."""
+    links, expected = np.empty_like(words), np.zeros(len(jumps))
+    agreement._by_order(words, by_null, np.float32(NULL), jumps, links, expected)
+    return links, expected
 
 
 def naive_posteriors(words: np.ndarray, null: np.ndarray, jumps: np.ndarray) -> tuple:
     """Sum over all paths of one sentence pair: links (J, I), and jumps.
 
     A path says of every word where the model stands, and whether NULL emits it; then
-    it stands where it stood. It starts anywhere with the same probability.
+    it stands where it stood. Before the first word it stood in front of them all.
     """
     size, length = words.shape[1], len(words)
 
@@ -52,7 +49,8 @@ def naive_posteriors(words: np.ndarray, null: np.ndarray, jumps: np.ndarray) -> 
     total = 0.0
     steps = itertools.product(range(size), (False, True))
     for path in itertools.product(list(steps), repeat=length):
-        probability = 1 / size
+        probability = jumps[index(-1, path[0][0])]
+        probability /= sum(jumps[index(-1, end)] for end in range(size))
         for j, (state, by_null) in enumerate(path):
             if by_null:
                 stays = not j or state == path[j - 1][0]
@@ -72,82 +70,44 @@ def naive_posteriors(words: np.ndarray, null: np.ndarray, jumps: np.ndarray) -> 
     return links / total, expected / total
 
 
-def one(emissions: Emissions, row: int, size: tuple[int, int]) -> Emissions:
-    """Return one sentence pair of a batch without its padding."""
-    i, j = size
-    return Emissions(
-        emissions.words[row : row + 1, :j, :i],
-        emissions.null[row : row + 1, :j],
-        emissions.states[row : row + 1, :i],
-    )
-
-
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_equals_the_sum_over_all_paths(size: tuple[int, int], seed: int) -> None:
-    emissions, jumps = random_emissions([size], seed), random_jumps(seed)
-    found = posteriors(emissions, jumps, NULL)
-    links, expected = naive_posteriors(emissions.words[0], emissions.null[0], jumps)
-    np.testing.assert_allclose(found.links[0], links, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.jumps, expected, rtol=1e-4, atol=1e-6)
+    (words, by_null), jumps = random_emissions(size, seed), random_jumps(seed)
+    found_links, found_jumps = posteriors(words, by_null, jumps)
+    links, expected = naive_posteriors(words, by_null, jumps)
+    np.testing.assert_allclose(found_links, links, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found_jumps, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_links_are_the_same_whether_jumps_are_counted() -> None:
-    emissions, jumps = random_emissions(SIZES, 4), random_jumps(4)
-    found = posteriors(emissions, jumps, NULL, counting=False)
-    counted = posteriors(emissions, jumps, NULL)
-    np.testing.assert_array_equal(found.links, counted.links)
-    assert counted.jumps.any()
-    assert not found.jumps.any()
-
-
-def test_padding_changes_nothing() -> None:
-    emissions, jumps = random_emissions(SIZES, 3), random_jumps(3)
-    found = posteriors(emissions, jumps, NULL)
-    alone: list[Posteriors] = []
-    for row, (i, j) in enumerate(SIZES):
-        alone.append(posteriors(one(emissions, row, (i, j)), jumps, NULL))
-        links = found.links[row]
-        np.testing.assert_allclose(links[:j, :i], alone[row].links[0], atol=1e-6)
-        assert not links[j:].any()
-        assert not links[:, i:].any()
-    total = np.sum([each.jumps for each in alone], axis=0)
-    np.testing.assert_allclose(found.jumps, total, rtol=1e-5, atol=1e-6)
-
-
-def test_longer_jumps_count_as_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With distances up to 1 only, -2 is a -1, and 2 is a 1."""
-    monkeypatch.setattr(hmm, "MAX_JUMP", 1)
-    emissions, jumps = random_emissions([(4, 3)], 4), random_jumps(4)
-    assert len(jumps) == 3
-    found = posteriors(emissions, jumps, NULL)
-    links, expected = naive_posteriors(emissions.words[0], emissions.null[0], jumps)
-    np.testing.assert_allclose(found.links[0], links, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.jumps, expected, rtol=1e-4, atol=1e-6)
+def test_longer_jumps_count_as_the_longest() -> None:
+    """From the first of 100 words on to the last, and the other way."""
+    size = 100
+    for first, last, jump in ((0, size - 1, 1), (size - 1, 0, -1)):
+        words = np.zeros((2, size), np.float32)
+        words[0, first] = words[1, last] = 1
+        _, jumps = posteriors(words, np.full(2, 1e-6, np.float32), first_jumps())
+        longest = hmm.MAX_JUMP + jump * hmm.MAX_JUMP
+        assert jumps.argmax() == longest
+        assert jumps[longest] == pytest.approx(1, abs=1e-2)
 
 
 def test_after_null_the_distance_counts_from_before() -> None:
     """State 0 emits word 0, NULL word 1, and word 2 is a jump by one, to state 1."""
-    words = np.zeros((1, 3, 3), np.float32)
-    words[0, 0, 0] = words[0, 2, 1] = 1
-    null = np.full((1, 3), 1e-6, np.float32)
-    null[0, 1] = 1
-    emissions = Emissions(words, null, np.ones((1, 3), np.float32))
-    found = posteriors(emissions, first_jumps(), NULL)
-    np.testing.assert_allclose(found.links, words, atol=1e-4)
-    assert found.jumps[hmm.MAX_JUMP + 1] == pytest.approx(1, abs=1e-4)
-    assert found.jumps.sum() == pytest.approx(1, abs=1e-4)
+    words = np.zeros((3, 3), np.float32)
+    words[0, 0] = words[2, 1] = 1
+    by_null = np.array([1e-6, 1, 1e-6], np.float32)
+    links, jumps = posteriors(words, by_null, first_jumps())
+    np.testing.assert_allclose(links, words, atol=1e-4)
+    assert jumps[hmm.MAX_JUMP + 1] == pytest.approx(1, abs=1e-4)
+    assert jumps.sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_long_sentences_of_unlikely_words_stay_in_range() -> None:
-    words = np.full((2, 200, 120), 1e-6, np.float32)
-    null = np.full((2, 200), 1e-6, np.float32)
-    found = posteriors(
-        Emissions(words, null, np.ones((2, 120), np.float32)), first_jumps(), NULL
-    )
-    by_state = found.links.sum(axis=2)
-    np.testing.assert_allclose(by_state, 1 - NULL, rtol=1e-3)
-    assert found.jumps.sum() == pytest.approx(2 * 199 * (1 - NULL), rel=1e-3)
+    words = np.full((200, 120), 1e-6, np.float32)
+    links, jumps = posteriors(words, np.full(200, 1e-6, np.float32), first_jumps())
+    np.testing.assert_allclose(links.sum(axis=1), 1 - NULL, rtol=1e-3)
+    assert jumps.sum() == pytest.approx(199 * (1 - NULL), rel=1e-3)
 
 
 def test_jump_probabilities() -> None:

@@ -1,6 +1,5 @@
 """A prior comes back from its file as it was, but for what hardly ever counts."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +25,11 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
 ) -> None:
     save_prior(tmp_path / "prior", prior)
     loaded = load_prior(tmp_path / "prior")
-    for after, before in ((loaded.words, prior.words), (loaded.stems, prior.stems)):
-        assert after.pairs.src_words == before.pairs.src_words
-        assert after.pairs.tgt_words == before.pairs.tgt_words
-        assert len(after.pairs.keys) < len(before.pairs.keys)  # of the likely
+    for after, before in zip(loaded.spellings, prior.spellings, strict=True):
+        assert after.letters == before.letters
+        assert after.src.numbers == before.src.numbers
+        assert after.tgt.numbers == before.tgt.numbers
+        assert len(after.keys) < len(before.keys)  # of the likely
     new = [(pair.src, pair.tgt) for pair in sample_corpus(20, seed=2)]
     for found, again in zip(
         prior.word_scores(new), loaded.word_scores(new), strict=True
@@ -38,17 +38,22 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
             np.testing.assert_allclose(one, other, atol=0.02)
 
 
-def test_beginnings_have_as_many_letters_as_in_the_estimate(
-    prior: Prior, tmp_path: Path
-) -> None:
-    """Files of an earlier version do not say how many: six."""
+def test_a_prior_of_an_earlier_version_is_refused(prior: Prior, tmp_path: Path) -> None:
     path = tmp_path / "prior"
-    save_prior(path, dataclasses.replace(prior, letters=3))
-    assert load_prior(path).letters == 3
-    arrays = load_file(path)
-    del arrays["stem_letters"]
-    save_file(arrays, path)
-    assert load_prior(path).letters == 6
+    save_file({"words.links": np.ones(3), "stems.links": np.ones(3)}, path)
+    with pytest.raises(ModelError, match=f"{path}: .* earlier version; train"):
+        load_prior(path)
+
+
+def test_parts_that_do_not_fit_are_refused(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior"
+    for name in ("0.src.totals", "4.tgt.counts", "3.links", "tgt.by_null", "jumps"):
+        save_prior(path, prior)
+        arrays = load_file(path)
+        arrays[name] = arrays[name][:-1]
+        save_file(arrays, path)
+        with pytest.raises(ModelError, match=f"{path}: .* its parts do not fit"):
+            load_prior(path)
 
 
 def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
@@ -65,7 +70,7 @@ def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
 def test_words_of_any_characters_come_back(tmp_path: Path) -> None:
     words = ["\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
     save_prior(tmp_path / "prior", estimate(NumberedBitext.of([(words, words)]))[0])
-    assert list(load_prior(tmp_path / "prior").words.pairs.src_words) == words
+    assert list(load_prior(tmp_path / "prior").spellings[0].src.numbers) == words
 
 
 def test_words_with_line_feeds_are_refused(tmp_path: Path) -> None:
@@ -79,9 +84,9 @@ def test_what_is_no_number_is_named(prior: Prior, tmp_path: Path) -> None:
     path = tmp_path / "prior"
     save_prior(path, prior)
     arrays = load_file(path)
-    arrays["stems.links"][5] = np.nan
+    arrays["4.links"][5] = np.nan
     save_file(arrays, path)
-    with pytest.raises(ModelError, match=f"{path}: stems.links: expected finite"):
+    with pytest.raises(ModelError, match=f"{path}: 4.links: expected finite"):
         load_prior(path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import Run, Trained
 
-from aligner.cli.processors import cpu_share
+from aligner.processors import cpu_share
 
 ALLOWED = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 VERSION_1 = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")

@@ -1,13 +1,16 @@
 """The command line through real processes, and one model that it has trained."""
 
+import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import forking
 import pytest
 from hypothesis import settings
 
@@ -18,8 +21,14 @@ settings.register_profile("untimed", deadline=None)  # machines may be busy
 settings.load_profile("untimed")
 # One thread: on shared cores, more would wait for one another.
 os.environ["OMP_NUM_THREADS"] = "1"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+os.environ["PYTHONPATH"] = str(ROOT)
+ENVIRONMENT = dict(os.environ)
 COMMAND = [sys.executable, "-m", "aligner"]
+PROGRAM = "from aligner.cli import main; main()"
+# With these words before those of a program, and two processes of that in the end.
+TORCHRUN = "from torch.distributed.run import main; main()"
+TWO = ["--standalone", "--nproc-per-node", "2"]
+TEXT = ("utf-8", "surrogateescape")
 SENTENCES = 12  # pairs of the small text that most tests align
 
 RECIPE = """\
@@ -89,23 +98,25 @@ def outcome(process: "subprocess.Popen[bytes]", stdin: bytes | None = None) -> O
         out, err = process.communicate(stdin, timeout=300)
     finally:
         process.kill()
-    return Outcome(
-        process.returncode,
-        (out or b"").decode("utf-8", "surrogateescape"),
-        (err or b"").decode("utf-8", "surrogateescape"),
-    )
+    return Outcome(process.returncode, *((b or b"").decode(*TEXT) for b in (out, err)))
 
 
 @pytest.fixture(scope="session")
-def run() -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run `aligner` with arguments, and perhaps bytes for its stdin."""
+    folder = tmp_path_factory.mktemp("outputs")
+    outputs = [folder / "out", folder / "err"]
 
     def run(
-        *arguments: str | Path, stdin: bytes = b"", program: str = "", **options: object
+        *arguments: str | Path,
+        stdin: bytes = b"",
+        program: str = PROGRAM,
+        cwd: Path = ROOT,
+        env: dict[str, str] = ENVIRONMENT,
     ) -> Outcome:
-        command = [sys.executable, "-c", program] if program else COMMAND
-        process = start(arguments, command, stdin=subprocess.PIPE, **options)
-        return outcome(process, stdin)
+        argv = ["aligner", *map(str, arguments)]
+        code = forking.run(stdin, outputs, program, argv, cwd, env)
+        return Outcome(code, *(path.read_bytes().decode(*TEXT) for path in outputs))
 
     return run
 
@@ -133,23 +144,35 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Trained:
-    """Train one tiny model by the command line, for all tests."""
-    folder = tmp_path_factory.mktemp("trained")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Train one tiny model by the command line, for all tests in all processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "trained"
+    with (shared / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+        if not folder.exists():
+            train_in(folder)
+    names = ("model", "recipe.toml", "train.src", "train.tgt", "test.src", "test.tgt")
+    result = Outcome(**json.loads((folder / "outcome.json").read_text()))
+    assert result.code == 0, result.err
+    return Trained(*(folder / name for name in names), result)
+
+
+def train_in(folder: Path) -> None:
+    """Write a text and train on it; keep what the command has written."""
+    folder.mkdir()
     pairs = sample_corpus(200 + SENTENCES, seed=1)
     for name, part in (("train", pairs[:200]), ("test", pairs[200:])):
         for side in ("src", "tgt"):
             lines = (" ".join(getattr(pair, side)) + "\n" for pair in part)
             (folder / f"{name}.{side}").write_text("".join(lines), encoding="utf-8")
-    recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE, encoding="utf-8")
-    src, tgt, model = folder / "train.src", folder / "train.tgt", folder / "model"
-    arguments = ["--config", recipe, "--src", src, "--tgt", tgt, "--out", model]
-    result = run("train", *arguments)
-    assert result.code == 0, result.err
-    return Trained(
-        model, recipe, src, tgt, folder / "test.src", folder / "test.tgt", result
-    )
+    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    text = ["--src", folder / "train.src", "--tgt", folder / "train.tgt"]
+    options = ["--config", folder / "recipe.toml", "--out", folder / "model"]
+    result = outcome(start(["train", *options, *text]))
+    (folder / "outcome.json").write_text(json.dumps(asdict(result)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -281,7 +281,8 @@ def test_full_disk(trained: Trained, run: Run, tmp_path: Path) -> None:
 
     out = tmp_path / "out"
     options = [*trained.text(), "--out", out, "--tokenize", "en", "de"]
-    result = run("align", trained.model, *options, preexec_fn=limit_files)
+    command = ["align", trained.model, *options]
+    result = outcome(start(command, preexec_fn=limit_files))
     result.assert_clean_failure(str(out), "File too large")
     assert not list(tmp_path.iterdir())
 

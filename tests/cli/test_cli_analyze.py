@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import SENTENCES, Run, Trained
+from conftest import PROGRAM, SENTENCES, Run, Trained, outcome, start
 from small_encoders import LINES, save_encoder
 
 NMT_TABLES = [
@@ -37,14 +37,12 @@ def gold(trained: Trained, run: Run, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def report(
-    trained: Trained, gold: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
+    trained: Trained, gold: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("report")
     twin = shutil.copytree(trained.model, out.parent / "twins" / trained.model.name)
-    result = run(
-        *("analyze", "nmt", trained.model, twin, *trained.text()),
-        *("--gold", gold, "--out", out),
-    )
+    command = ["analyze", "nmt", trained.model, twin, *trained.text()]
+    result = outcome(start([*command, "--gold", gold, "--out", out]))
     assert result.code == 0, result.err
     assert result.out == ""
     assert f"report: {out / 'report.html'}" in result.err
@@ -256,11 +254,12 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_encoder_is_studied_from_its_directory(
-    encoder: Path, run: Run, tmp_path: Path
+    encoder: Path, tmp_path: Path
 ) -> None:
     text, out = tmp_path / "text", tmp_path / "out"
     text.write_text("\n".join([*LINES, "the house is a small tree " * 9]) + "\n")
-    result = run("analyze", "bert", encoder, "--text", text, "--out", out)
+    command = ["analyze", "bert", encoder, "--text", text, "--out", out]
+    result = outcome(start(command))
     assert result.code == 0, result.err
     names = {path.name for path in out.iterdir()}
     assert sorted(n[:-4] for n in names if n.endswith(".csv")) == BERT_TABLES
@@ -282,7 +281,8 @@ def test_a_group_without_tokens_is_left_out_with_a_note(
 ) -> None:
     text, out = tmp_path / "text", tmp_path / "out"
     text.write_text("the house\na small tree\n")
-    result = run("analyze", "bert", encoder, "--text", text, "--out", out)
+    command = ["analyze", "bert", encoder, "--text", text, "--out", out]
+    result = run(*command)
     assert result.code == 0, result.err
     assert "note: The text has no tokens of the group “comma, period”" in result.err
     assert all("comma" not in row["group"] for row in read_table(out / "groups.csv"))
@@ -294,15 +294,23 @@ WITHOUT_TRANSFORMERS = WITHOUT_MATPLOTLIB.replace("matplotlib", "transformers")
 @pytest.mark.parametrize(
     ("options", "program", "expected"),
     [
-        ("{encoder} --text nothing", "", "error: nothing: expected text, got no words"),
-        ("{encoder} --text none.txt", "", "error: none.txt: cannot read it"),
+        (
+            "{encoder} --text nothing",
+            PROGRAM,
+            "error: nothing: expected text, got no words",
+        ),
+        ("{encoder} --text none.txt", PROGRAM, "error: none.txt: cannot read it"),
         (
             "{encoder} --text gpt/config.json --frequency-text no",
-            "",
+            PROGRAM,
             "error: no: cannot",
         ),
-        ("{model} --text nothing", "", "got a model of aligner: see aligner analyze"),
-        ("{gpt} --text nothing", "", "expected a model of type bert"),
+        (
+            "{model} --text nothing",
+            PROGRAM,
+            "got a model of aligner: see aligner analyze",
+        ),
+        ("{gpt} --text nothing", PROGRAM, "expected a model of type bert"),
         ("{encoder} --text nothing", WITHOUT_TRANSFORMERS, "pip install '.[bert]'"),
     ],
 )

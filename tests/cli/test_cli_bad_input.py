@@ -1,7 +1,6 @@
 """What bad input gets: one clear line, exit code 2, and nothing half-written."""
 
 import gzip
-import json
 import os
 import shutil
 from pathlib import Path
@@ -179,36 +178,6 @@ CASES = [
     ("train --out one --src two --tgt two", "one: expected a directory"),
 ]
 
-# Every case is a process of its own, but libraries are loaded once, before the fork.
-FORKING = """
-import json, os, sys, traceback
-import sentencepiece, sacremoses, torch
-from aligner.cli import main
-from aligner.cli import app, align
-from aligner.training import run
-from aligner.extraction import aligner
-
-for number, line in enumerate(json.loads(sys.argv[1])):
-    process = os.fork()
-    if not process:
-        *sys.argv, stdin = line
-        flags = os.O_WRONLY | os.O_CREAT
-        os.dup2(os.open(stdin, os.O_RDONLY), 0)
-        os.dup2(os.open(f"out.{number}", flags), 1)
-        os.dup2(os.open(f"err.{number}", flags), 2)
-        code = 1
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-        sys.stdout.flush()
-        os._exit(code)  # tearing torch down takes longer than all before
-    status = os.waitpid(process, 0)[1]
-    print(os.waitstatus_to_exitcode(status))
-"""
-
 
 @pytest.fixture(scope="module")
 def outcomes(
@@ -237,21 +206,13 @@ def outcomes(
     recipe = (folder / "cut" / "config.toml").read_text()
     (folder / "cut" / "config.toml").write_text(recipe.partition("patience")[0])
     before = _snapshot(folder)
-    lines = []
+    ended = {}
     for case, _ in CASES:
         command, _, stdin = case.partition(" < ")
         if command.startswith("align model") and "--src" not in command:
             command += " --src one --tgt one"
-        lines.append(["aligner", *command.split(), stdin or os.devnull])
-    result = run(json.dumps(lines), program=FORKING, cwd=folder)
-    assert result.code == 0, result.err
-    codes = map(int, result.out.split())
-    ended = {}
-    for number, ((case, _), code) in enumerate(zip(CASES, codes, strict=True)):
-        out, err = folder / f"out.{number}", folder / f"err.{number}"
-        ended[case] = Outcome(code, out.read_text(), err.read_text())
-        out.unlink()
-        err.unlink()
+        text = (folder / stdin).read_bytes() if stdin else b""
+        ended[case] = run(*command.split(), stdin=text, cwd=folder)
     assert _snapshot(folder) == before, "something was written"
     return ended
 

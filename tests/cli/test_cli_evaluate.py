@@ -1,7 +1,8 @@
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, outcome, start
 
 # Worked by hand: 3 links of which 2 are sure and 1 is possible only: 1 sure one missed.
 # AER = 1 - (2 + 3) / (3 + 3) = 1/6, precision 3/3, recall 2/3.
@@ -93,17 +94,17 @@ def test_exchanged_sides_are_warned_of(run: Run, files: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_disk(run: Run, files: Path) -> None:
+def test_full_disk(files: Path) -> None:
     with open("/dev/full", "wb") as full:
         for arguments in (
             ["--help"],
             ["evaluate", "--gold", files / "gold", "--hyp", files / "hyp"],
         ):
-            result = run(*arguments, stdout=full)
+            result = outcome(start(arguments, stdout=full))
             result.assert_clean_failure("No space left on device")
 
 
-def test_who_reads_the_output_may_leave(run: Run, files: Path) -> None:
+def test_who_reads_the_output_may_leave(files: Path) -> None:
     hyp = files / "hyp"
     hyp.write_text(HYP)
     options = ["--gold", files / "gold", "--hyp", hyp, "--worst", "5"]
@@ -115,5 +116,5 @@ os.close(reading)
 os.dup2(writing, 1)
 main()
 """
-    result = run("evaluate", *options, program=program)
-    assert result.err == ""
+    command = [sys.executable, "-c", program]
+    assert outcome(start(["evaluate", *options], command)).err == ""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, outcome, start
 
 from aligner.links.evaluation import score
 from aligner.links.formats import parse_pharaoh
@@ -18,7 +18,7 @@ def test_every_line_is_answered_and_links_are_right(run: Run, tmp_path: Path) ->
     text = tmp_path / "both"
     text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     out = tmp_path / "prior.align"
-    result = run("prior", "--src", text, "--out", out, "--scores")
+    result = outcome(start(["prior", "--src", text, "--out", out, "--scores"]))
     assert result.code == 0, result.err
     assert result.err.splitlines()[:2] == [
         "line 6: not aligned: the source side is empty",

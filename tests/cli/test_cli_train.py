@@ -1,13 +1,13 @@
 import json
-import resource
 import shlex
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run, Trained, outcome, start
+from conftest import PROGRAM, Run, Trained, outcome, start
 
 from aligner.nmt.config import Config
 from aligner.nmt.transformer import Transformer
@@ -173,10 +173,9 @@ def test_ctrl_c_while_libraries_load(trained: Trained, tmp_path: Path) -> None:
 def test_full_disk(
     trained: Trained, run: Run, tmp_path: Path, size: int, name: str
 ) -> None:
-    def limit_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size << 10, size << 10))
-
-    result = run(*trained.training(tmp_path / "new"), preexec_fn=limit_files)
+    limits = f"RLIMIT_FSIZE, ({size << 10}, {size << 10})"
+    program = f"import resource as r; r.setrlimit(r.{limits}); {PROGRAM}"
+    result = run(*trained.training(tmp_path / "new"), program=program)
     result.assert_clean_failure(name, "File too large")
     assert not list(tmp_path.rglob("*.part"))
 
@@ -356,7 +355,7 @@ def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
         assert (found.probability == 1).all()
 
 
-def test_light_commands_do_not_load_torch(run: Run, tmp_path: Path) -> None:
+def test_light_commands_do_not_load_torch(tmp_path: Path) -> None:
     links = tmp_path / "links"
     links.write_text("0-0\n")
     program = """
@@ -367,7 +366,7 @@ main()
 """
     evaluate = ["evaluate", "--gold", links, "--hyp", links]
     for arguments in (["--help"], ["train", "--help"], evaluate):
-        result = run(*arguments, program=program)
+        result = outcome(start(arguments, [sys.executable, "-c", program]))
         assert result.code == 0, result.err
         assert result.out.splitlines()[-1] == "False"
 

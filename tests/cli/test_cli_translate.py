@@ -1,4 +1,6 @@
-from conftest import Run, Trained
+import subprocess
+
+from conftest import Run, Trained, outcome, start
 
 
 def test_n_lines_in_n_lines_out(trained: Trained, run: Run) -> None:
@@ -15,9 +17,9 @@ def test_n_lines_in_n_lines_out(trained: Trained, run: Run) -> None:
     assert "line 7: not translated: it has" in result.err
 
 
-def test_into_source_by_greedy_search(trained: Trained, run: Run) -> None:
-    text = trained.test_tgt.read_bytes()
-    options = ["--into", "src", "--beam", "1"]
-    result = run("translate", trained.model, *options, stdin=text)
+def test_into_source_by_greedy_search(trained: Trained) -> None:
+    command = ["translate", trained.model, "--into", "src", "--beam", "1"]
+    process = start(command, stdin=subprocess.PIPE)
+    result = outcome(process, trained.test_tgt.read_bytes())
     assert result.code == 0, result.err
     assert len(result.out.splitlines()) == 12

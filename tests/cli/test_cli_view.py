@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SENTENCES, Run, Trained
+from conftest import SENTENCES, Run, Trained, outcome, start
 
 from aligner.cli.app import app
 from aligner.links.formats import format_pharaoh, read_pharaoh
@@ -128,13 +128,11 @@ def test_what_is_shown_first(folder: Path, trained: Trained) -> None:
     assert content(folder / "links.html")["first"] == [0, "awo"]
 
 
-def test_pairs_that_cannot_be_aligned_say_why(
-    trained: Trained, run: Run, tmp_path: Path
-) -> None:
+def test_pairs_that_cannot_be_aligned_say_why(trained: Trained, tmp_path: Path) -> None:
     text, out = tmp_path / "text", tmp_path / "new" / "page.html"
     text.write_text("the king ||| der König\n ||| leer\n" + "long " * 40 + "||| kurz\n")
     options = ["--src", text, "--out", out, "--max-length", "30"]
-    result = run("view", trained.model, *options)
+    result = outcome(start(["view", trained.model, *options]))
     assert result.code == 0, result.err
     good, empty, long = content(out)["pairs"]
     assert good["scores"]

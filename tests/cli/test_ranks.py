@@ -8,11 +8,8 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
-from conftest import ENVIRONMENT, Trained, outcome, start
+from conftest import ENVIRONMENT, TORCHRUN, TWO, Run, Trained, outcome, start
 
-pytestmark = pytest.mark.process
-
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 # The command line with chunks of few pairs; one rank may die while it aligns.
 PROGRAM = """
 import os, signal
@@ -35,16 +32,17 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_together_they_write_what_one_process_writes(
-    trained: Trained, tmp_path: Path, program: Path
+    trained: Trained, run: Run, tmp_path: Path, program: Path
 ) -> None:
     command = [program, "align", trained.model, *trained.text(), "--scores"]
     alone = tmp_path / "alone"
     scored = ["--sentence-scores", tmp_path / "alone.scores"]
-    one = outcome(start([*command, "--out", alone, *scored], [sys.executable]))
+    words = [*command[1:], "--out", alone, *scored]
+    one = run(*words, program=program.read_text())
     assert one.code == 0, one.err
     folder = tmp_path / "new"
     outputs = ["--out", folder / "links.gz", "--sentence-scores", folder / "scores"]
-    several = outcome(start(["--nproc-per-node", "2", *command, *outputs], TORCHRUN))
+    several = run(*TWO, *command, *outputs, program=TORCHRUN)
     assert several.code == 0, several.err
     assert gzip.decompress((folder / "links.gz").read_bytes()) == alone.read_bytes()
     scores = tmp_path / "alone.scores"
@@ -55,12 +53,12 @@ def test_together_they_write_what_one_process_writes(
 
 @pytest.mark.parametrize("dying", ["0", "1"])
 def test_when_one_dies_the_others_end_and_nothing_is_written(
-    trained: Trained, tmp_path: Path, dying: str
+    trained: Trained, run: Run, tmp_path: Path, dying: str
 ) -> None:
     program, folder = tmp_path / "program.py", tmp_path / "new"
     program.write_text(PROGRAM.format(dying=dying))
     command = [program, "align", trained.model, *trained.text(), "--out", folder / "x"]
-    result = outcome(start(["--nproc-per-node", "2", *command], TORCHRUN))
+    result = run(*TWO, *command, program=TORCHRUN)
     assert result.code == 1
     assert "Signal 9" in result.err or str(-signal.SIGKILL) in result.err
     assert not (folder / "x").exists()
@@ -82,7 +80,7 @@ def free_port() -> int:
 
 
 def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
-    trained: Trained, tmp_path: Path, program: Path
+    trained: Trained, run: Run, tmp_path: Path, program: Path
 ) -> None:
     # One process has written its share when the other one is killed.
     dying, port = tmp_path / "dying.py", free_port()
@@ -107,14 +105,13 @@ def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
         ended.wait()
         assert outcome(ended).code == 0
     alone = tmp_path / "alone"
-    command = [program, "align", trained.model, *trained.text(), "--out", alone]
-    assert outcome(start(command, [sys.executable])).code == 0
+    assert run("align", trained.model, *trained.text(), "--out", alone).code == 0
     assert out.read_bytes() == alone.read_bytes()
     assert [path.name for path in out.parent.iterdir()] == ["links"]
 
 
-def test_they_need_a_file_to_write(trained: Trained, program: Path) -> None:
+def test_they_need_a_file_to_write(trained: Trained, run: Run, program: Path) -> None:
     command = [program, "align", trained.model, *trained.text()]
-    result = outcome(start(["--nproc-per-node", "2", *command], TORCHRUN))
+    result = run(*TWO, *command, program=TORCHRUN)
     assert result.code == 1
     assert "aligner: error: under torchrun: expected --out" in result.err

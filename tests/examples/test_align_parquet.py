@@ -87,6 +87,11 @@ class Ray:
         return replace(found, err=RAYS_OWN.sub("", found.err))
 
 
+def refusal(run: Run, *arguments: str | Path) -> Outcome:
+    """Run the example, which is to fail before it starts Ray."""
+    return run(*arguments, program=EXAMPLE.read_text())
+
+
 def processes_with(scratch: str) -> list[str]:
     """Return the processes whose environment names a directory; none without /proc."""
     found = []
@@ -181,7 +186,11 @@ def test_ray_calls_the_batch_function(
 
 
 def test_the_same_command_goes_on(
-    ray: Ray, trained: Trained, survived: list[dict[str, Any]], links: list[str]
+    ray: Ray,
+    trained: Trained,
+    run: Run,
+    survived: list[dict[str, Any]],
+    links: list[str],
 ) -> None:
     out, part = ray.folder / "out", ray.folder / "out.part"
     out.rename(part)
@@ -192,14 +201,14 @@ def test_the_same_command_goes_on(
     )
     before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
     command = [trained.model, ray.text, out]
-    other = ray.run(*command, "--src", "tgt", "--tgt", "src")
+    other = refusal(run, *command, "--src", "tgt", "--tgt", "src")
     other.assert_clean_failure("out.part: expected what this command began")
     result = ray.run(*command, "--workers", "2")
     assert result.code == 0, result.err
     assert result.err.splitlines()[-1].endswith(f"out: {len(links)} rows")
     check(out, links)
     assert before.items() <= {p.name: p.stat().st_ino for p in out.iterdir()}.items()
-    ray.run(*command).assert_clean_failure(
+    refusal(run, *command).assert_clean_failure(
         "out: expected a new directory, got one that is there already"
     )
 
@@ -213,7 +222,7 @@ def test_the_same_command_goes_on(
     ],
 )
 def test_mistakes(
-    ray: Ray,
+    run: Run,
     trained: Trained,
     tmp_path: Path,
     columns: dict[str, list[Any]] | None,
@@ -224,6 +233,6 @@ def test_mistakes(
         file.write_text("no table")
     else:
         pq.write_table(pa.table(columns), file)
-    result = ray.run(trained.model, tmp_path, tmp_path / "out")
+    result = refusal(run, trained.model, tmp_path, tmp_path / "out")
     result.assert_clean_failure(message)
     assert os.listdir(tmp_path) == ["x.parquet"]

@@ -1,11 +1,12 @@
 """The batch function: as many rows as came, with the links of `aligner align`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SENTENCES, Run, Trained
+from conftest import SENTENCES, Run, Trained, outcome, start
 from small_models import random_model
 
 from aligner.errors import ConfigError, CorpusError, ModelError
@@ -145,6 +146,6 @@ assert before == after, (before, after)
 """
 
 
-def test_its_process_is_left_as_it_was(trained: Trained, run: Run) -> None:
-    result = run(trained.model, program=LIBRARY)
+def test_its_process_is_left_as_it_was(trained: Trained) -> None:
+    result = outcome(start([trained.model], [sys.executable, "-c", LIBRARY]))
     assert result.code == 0, result.err

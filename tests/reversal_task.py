@@ -30,11 +30,11 @@ CONFIG = Config.model_validate(
         },
         "training": {
             "batch_tokens": 512,
-            "learning_rate": 3e-3,
-            "warmup_updates": 100,
+            "learning_rate": 5e-3,
+            "warmup_updates": 50,
             "label_smoothing": 0.0,
-            "max_updates": 600,
-            "validate_every": 600,
+            "max_updates": 350,
+            "validate_every": 350,
             "precision": "float32",
         },
     }

@@ -5,23 +5,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import ByteLevelBPETokenizer
-from transformers import (
-    BertConfig,
-    BertModel,
-    BertTokenizerFast,
-    CamembertConfig,
-    CamembertModel,
-    DistilBertConfig,
-    DistilBertModel,
-    ElectraConfig,
-    ElectraModel,
-    RobertaConfig,
-    RobertaModel,
-    RobertaTokenizerFast,
-    XLMRobertaConfig,
-    XLMRobertaModel,
-)
 
 from aligner.analysis.encoder.encoder import Encoder
 
@@ -46,22 +29,27 @@ BERT_LIKE = {
 }
 DISTIL = {"dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 32}
 DISTIL["max_position_embeddings"] = POSITIONS
-# Type: classes of configuration and model, and the sizes.
-KINDS: dict[str, tuple[Any, Any, dict[str, int]]] = {
-    "bert": (BertConfig, BertModel, BERT_LIKE),
-    "roberta": (RobertaConfig, RobertaModel, BERT_LIKE),
-    "distilbert": (DistilBertConfig, DistilBertModel, DISTIL),
-    "electra": (ElectraConfig, ElectraModel, {**BERT_LIKE, "embedding_size": 8}),
-    "camembert": (CamembertConfig, CamembertModel, BERT_LIKE),
-    "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel, BERT_LIKE),
+# Type: how the names of its classes begin, and the sizes.
+KINDS = {
+    "bert": ("Bert", BERT_LIKE),
+    "roberta": ("Roberta", BERT_LIKE),
+    "distilbert": ("DistilBert", DISTIL),
+    "electra": ("Electra", {**BERT_LIKE, "embedding_size": 8}),
+    "camembert": ("Camembert", BERT_LIKE),
+    "xlm-roberta": ("XLMRoberta", BERT_LIKE),
 }
 BYTE_LEVEL = ("roberta", "camembert", "xlm-roberta")
 
 
 def save_encoder(kind: str, directory: Path, **options: Any) -> Path:
     """Save a random model and a tokenizer; return where."""
+    import transformers  # here: it takes seconds
+
     tokenizer = save_tokenizer(kind, directory)
-    config_class, model_class, sizes = KINDS[kind]
+    name, sizes = KINDS[kind]
+    config_class, model_class = (
+        getattr(transformers, f"{name}{part}") for part in ("Config", "Model")
+    )
     known = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     torch.manual_seed(1)
     model = model_class(config_class(**{**known, **sizes, **options}))
@@ -82,6 +70,9 @@ def load_in_double(directory: Path) -> Encoder:
 
 def save_tokenizer(kind: str, directory: Path) -> Any:
     """Save a tokenizer made on the spot; return it."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import BertTokenizerFast, RobertaTokenizerFast
+
     directory.mkdir(parents=True, exist_ok=True)
     if kind in BYTE_LEVEL:
         special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

@@ -2,27 +2,17 @@
 
 import ast
 import re
-import subprocess
 import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import Run, outcome, start
 
 import aligner
 
-
-def run(code: str, folder: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+STRICT = "import warnings; warnings.simplefilter('error')\n"
 
 
 def test_public_names() -> None:
@@ -90,25 +80,31 @@ def test_other_names_are_an_attribute_error() -> None:
         aligner.x  # noqa: B018
 
 
-def test_nothing_heavy_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_nothing_heavy_is_loaded_before_it_is_asked_for() -> None:
     light = "read_gold, read_pharaoh, score, symmetrize, AlignerError, GoldAlignment"
     code = f"import sys; from aligner import {light}; print('torch' in sys.modules)"
-    assert run(code, tmp_path) == "False\n"
+    result = outcome(start(["-W", "error", "-c", code], [sys.executable]))
+    assert (result.code, result.out) == (0, "False\n"), result.err
 
 
-def test_the_example_of_the_docstring_works(tmp_path: Path) -> None:
+def test_the_example_of_the_docstring_works(run: Run, tmp_path: Path) -> None:
     doc = aligner.__doc__ or ""
     indented = [
         line for line in doc.splitlines() if line.startswith("    ") or not line
     ]
     example = textwrap.dedent("\n".join(indented)).strip()
     assert len(example.splitlines()) <= 12
-    links, _, scores = run(example, tmp_path).strip().rpartition("] ")
+    result = run(program=STRICT + example, cwd=tmp_path)
+    assert result.code == 0, result.err
+    links, _, scores = result.out.strip().rpartition("] ")
     assert links == "[(0, 0), (1, 1)"
     assert scores.endswith(" 0.0")
 
 
-def test_the_page_on_python_has_an_example_of_every_name(tmp_path: Path) -> None:
+def test_the_page_on_python_has_an_example_of_every_name(
+    run: Run, tmp_path: Path
+) -> None:
     page = Path(__file__).parent.parent / "docs" / "python.md"
     blocks = re.findall(
         r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
@@ -116,4 +112,6 @@ def test_the_page_on_python_has_an_example_of_every_name(tmp_path: Path) -> None
     code = "\n".join(blocks)
     uses = Counter(re.findall(r"\w+", code))  # the import is one
     assert [name for name in aligner.__all__ if uses[name] < 2] == []
-    assert "stopped at step" in run(code, tmp_path)
+    result = run(program=STRICT + code, cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert "stopped at step" in result.out

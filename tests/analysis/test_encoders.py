@@ -287,6 +287,7 @@ def test_without_transformers_it_says_what_to_install(
         Encoder.load("anything")
 
 
+@pytest.mark.process
 def test_the_modules_never_load_transformers_by_themselves() -> None:
     code = "import sys, aligner.analysis.encoder.study; "
     code += "sys.exit('transformers' in sys.modules)"

@@ -253,6 +253,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_encoder("bert", tmp_path_factory.mktemp("encoders") / "bert")
 
 
+@pytest.mark.process
 def test_an_encoder_is_studied_from_its_directory(
     encoder: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_exchanged_sides_are_warned_of(run: Run, files: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.process
 def test_full_disk(files: Path) -> None:
     with open("/dev/full", "wb") as full:
         for arguments in (
@@ -104,6 +105,7 @@ def test_full_disk(files: Path) -> None:
             result.assert_clean_failure("No space left on device")
 
 
+@pytest.mark.process
 def test_who_reads_the_output_may_leave(files: Path) -> None:
     hyp = files / "hyp"
     hyp.write_text(HYP)

@@ -355,6 +355,7 @@ def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
         assert (found.probability == 1).all()
 
 
+@pytest.mark.process
 def test_light_commands_do_not_load_torch(tmp_path: Path) -> None:
     links = tmp_path / "links"
     links.write_text("0-0\n")

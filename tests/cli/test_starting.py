@@ -30,6 +30,7 @@ def test_it_aligns_what_comes_in(
     assert started == run(*words, stdin=text), "forked, it does the same"
 
 
+@pytest.mark.process
 def test_a_mistake_ends_it_with_two(tmp_path: Path, command: list[str]) -> None:
     words = ["evaluate", "--gold", tmp_path / "none", "--hyp", "-"]
     outcome(start(words, command)).assert_clean_failure("none", "No such file")

@@ -76,12 +76,12 @@ def close(one: AlignedPair, other: AlignedPair) -> bool:
 
 @pytest.mark.parametrize("rule", RULES, ids=rule_name)
 def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> None:
-    pairs = word_pairs(30)
-    pairs[3], pairs[11], pairs[29] = (["mill"], []), ([], []), ([], ["mill"])
+    pairs = word_pairs(15)
+    pairs[3], pairs[7], pairs[14] = (["mill"], []), ([], []), ([], ["mill"])
     aligner = Aligner(model, rule=rule)
     results = list(aligner.align(pairs))
-    assert len(results) == 30
-    assert [i for i, result in enumerate(results) if result.problem] == [3, 11, 29]
+    assert len(results) == 15
+    assert [i for i, result in enumerate(results) if result.problem] == [3, 7, 14]
     for pair, result in zip(pairs, results, strict=True):
         (alone,) = aligner.align([pair])
         assert close(alone, result)
@@ -91,7 +91,7 @@ def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> 
         for src, tgt in result.links:
             assert src in range(len(pair[0]))
             assert tgt in range(len(pair[1]))
-    assert sum(len(result.links) for result in results) > 20, "rules are put to use"
+    assert sum(len(result.links) for result in results) > 9, "rules are put to use"
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)

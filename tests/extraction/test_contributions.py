@@ -3,14 +3,11 @@
 The oracle builds every vector T_ij of (T, S, D) by itself.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
+from conftest import Run
 from small_models import never, random_batch, random_network, sizes
 from sublayer_oracle import Naive, naive_sublayers
 from torch import Tensor
@@ -22,7 +19,6 @@ from aligner.terms import Score
 
 LENGTHS = [(9, 6), (4, 8), (2, 1), (12, 5)]
 ATTENTIONS: list[Attention] = ["encoder", "decoder", "cross"]
-TESTS = Path(__file__).parent
 BEHIND: list[Score] = ["resln", "alti-l1", "alti-l2"]
 
 
@@ -147,18 +143,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 
 
 @pytest.mark.parametrize("score", ["norm", *BEHIND])
-def test_memory_is_far_below_every_vector(score: str) -> None:
+def test_memory_is_far_below_every_vector(run: Run, score: str) -> None:
     """Every vector of the batch, (B, T, S, D), would be 328 MB."""
-    command = [sys.executable, "-c", LONG, score]
-    paths = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-    result = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(result.stdout) < 80
+    result = run(score, program=LONG)
+    assert int(result.out) < 80, result.err
 
 
 @torch.no_grad()

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from aligner.errors import TrainingError as TrainingError
     from aligner.errors import TrainingStopped as TrainingStopped
     from aligner.extraction.aligner import Aligner as Aligner
-    from aligner.extraction.link_rule import AlignedPair as AlignedPair
     from aligner.extraction.link_rule import LinkRule as LinkRule
     from aligner.extraction.reading import Reading as Reading
     from aligner.extraction.table_rows import AlignBatch as AlignBatch
+    from aligner.links.aligned_pair import AlignedPair as AlignedPair
     from aligner.links.alignment import Alignment as Alignment
     from aligner.links.alignment import GoldAlignment as GoldAlignment
     from aligner.links.evaluation import AlignmentScore as AlignmentScore
@@ -95,7 +95,7 @@ __all__ = [
 
 _MODULES = {
     "AlignBatch": "aligner.extraction.table_rows",
-    "AlignedPair": "aligner.extraction.link_rule",
+    "AlignedPair": "aligner.links.aligned_pair",
     "Aligner": "aligner.extraction.aligner",
     "AlignerError": "aligner.errors",
     "Alignment": "aligner.links.alignment",

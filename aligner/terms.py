@@ -27,6 +27,8 @@ Symmetrization = Literal[
     "soft",
 ]
 Preset = Literal["precise", "balanced", "recall"]
+# How much recall counts beside precision: the β of the F-measure that is foretold.
+PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["src", "tgt"]
 GoldFormat = Literal["pharaoh", "talp", "naacl"]

@@ -175,8 +175,8 @@ def _training(text: Path, side: str) -> Path:
     return found[0]
 
 
-def measure(system: str, folder: Path, minutes: float) -> None:
-    """Run a system in a process of its own; note its time and its peak memory."""
+def measure(system: str, folder: Path, minutes: float) -> dict[str, float]:
+    """Run a system in a process of its own; note its times and its peak memory."""
     started = time.monotonic()
     command = [sys.executable, __file__, "--run", system, str(folder)]
     with (folder / "log").open("w") as log:
@@ -187,9 +187,11 @@ def measure(system: str, folder: Path, minutes: float) -> None:
         raise SystemExit(f"{system} failed: see {folder / 'log'}")
     figures = {
         "seconds": time.monotonic() - started,
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
         "megabytes": usage.ru_maxrss / 1024,  # Linux: kilobytes
     }
     write_whole(folder / "figures.json", json.dumps(figures))
+    return figures
 
 
 def outputs(folder: Path, sentences: int) -> dict[str, list[Alignment]]:

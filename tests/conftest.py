@@ -1,11 +1,13 @@
 """The command line through real processes, and one model that it has trained."""
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +24,11 @@ settings.load_profile("untimed")
 # One thread: on shared cores, more would wait for one another.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PYTHONPATH"] = str(ROOT)
+# Compiled code is kept until its own file changes, though it holds what it has called
+# in others: here, until any of them does.
+SOURCES = [path.read_bytes() for path in sorted(ROOT.glob("aligner/prior/*.py"))]
+COMPILED = f"aligner-compiled-{hashlib.sha256(b''.join(SOURCES)).hexdigest()[:16]}"
+os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / COMPILED)
 ENVIRONMENT = dict(os.environ)
 COMMAND = [sys.executable, "-m", "aligner"]
 PROGRAM = "from aligner.cli import main; main()"

@@ -17,6 +17,7 @@ LAYERS = [
     "terms",
     "packed",
     "files",
+    "processors",
     "links",
     "text",
     "sample",

@@ -33,6 +33,7 @@ from aligner.cli.shards import (
     NumberedChunk,
     ReadingPlace,
     Shard,
+    check_shareable,
     chunks_of_shard,
     parse_shard,
 )
@@ -204,15 +205,12 @@ def _share(
     Raises:
         ConfigError: the text cannot be shared so.
     """
-    from aligner.text.bitext import is_piped
-
     part = None if shard is None else parse_shard(shard)
     if rank and part:
         raise ConfigError("under torchrun: expected no --shard")
     if rank:
         part = Shard(rank.number + 1, rank.of)
-    if part and any(is_piped(side) for side in (src, tgt) if side):
-        raise ConfigError("a share of a text: expected it in files, to be read twice")
+    check_shareable(part, src, tgt)
     return part
 
 
@@ -227,13 +225,13 @@ def _write_together(
     if rank is None:
         with open_files(places.files) as files:
             lines = places.opened(files)
-            return [write_lines(aligner, chunks, lines, progress, say)]
+            return [write_lines(aligner.align_chunk, chunks, lines, progress, say)]
     from aligner.training.processes import joined
 
     with joined(rank.number, rank.of) as processes:
         with open_shares(places.files, processes) as files:
             lines = places.opened(files)
-            written = write_lines(aligner, chunks, lines, progress)
+            written = write_lines(aligner.align_chunk, chunks, lines, progress)
         return processes.gathered(written)
 
 

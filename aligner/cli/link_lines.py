@@ -12,8 +12,8 @@ from aligner.cli.shards import NumberedChunk, Shard
 from aligner.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, WordPair
-    from aligner.extraction.link_rule import AlignedPair
+    from aligner.links.aligned_pair import AlignedPair
+    from aligner.text.numbered import WordPair
 
 LISTED_PROBLEMS = 20
 
@@ -121,7 +121,7 @@ class Written(NamedTuple):
 
 
 def write_lines(
-    aligner: "Aligner",
+    align: "Callable[[Sequence[WordPair]], Iterable[AlignedPair]]",
     chunks: Iterable[NumberedChunk],
     files: LinkFiles,
     progress: AlignmentProgress,
@@ -133,7 +133,7 @@ def write_lines(
     with progress:
         for first_line, pairs in chunks:
             progress.take(len(pairs))
-            found = zip(aligner.align_chunk(pairs), pairs, strict=True)
+            found = zip(align(pairs), pairs, strict=True)
             for line, (aligned, words) in enumerate(found, start=first_line):
                 files.write(aligned, words)
                 problems += bool(aligned.problem)

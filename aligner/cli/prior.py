@@ -1,96 +1,243 @@
 """aligner prior: align parallel text by the statistical prior alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from aligner.cli.console import say
-from aligner.cli.link_lines import LISTED_PROBLEMS
-from aligner.cli.options import FLAG, OUT, SRC, TGT, within
-from aligner.cli.outputs import check_inputs_are_kept, open_outputs, output_paths
-from aligner.cli.progress import show_pass
-from aligner.errors import CorpusError
+from aligner.cli.link_lines import (
+    LISTED_PROBLEMS,
+    Places,
+    Written,
+    say_of_all,
+    write_lines,
+)
+from aligner.cli.options import (
+    FLAG,
+    OUT,
+    SRC,
+    TGT,
+    of_links,
+    of_output,
+    of_text,
+    within,
+)
+from aligner.cli.outputs import check_directory, check_inputs_are_kept, open_files
+from aligner.cli.progress import AlignmentProgress, show_pass
+from aligner.cli.shards import (
+    ReadingPlace,
+    Shard,
+    check_shareable,
+    chunks_of_shard,
+    parse_shard,
+)
+from aligner.errors import ConfigError, CorpusError
 from aligner.ranges import COUNT, SHARE
-
-THRESHOLD_PAIRS = 10_000  # enough to choose a threshold by
+from aligner.terms import PRESETS, Preset
 
 if TYPE_CHECKING:
-    from aligner.prior.soft_links import SoftLinks, TextLinks
+    from aligner.links.aligned_pair import AlignedPair
+    from aligner.prior.prior import Prior
+    from aligner.text.numbered import NumberedBitext, WordPair
 
 
 def prior(
-    src: Annotated[
-        str,
-        SRC,
-    ],
+    src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            callback=within(SHARE),
-            help="What a link's probability must exceed. Default: what promises the "
-            "best F1.",
+    save: Annotated[
+        Path | None,
+        of_output(metavar="DIR", help="Keep what was learnt of the text, for --load."),
+    ] = None,
+    load: Annotated[
+        Path | None,
+        of_text(
+            metavar="DIR",
+            help="Learn nothing, align by what --save kept there, or by the prior of a "
+            "model: any text, line by line, in bounded memory.",
         ),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", metavar=FLAG, help="Write i-j:probability.")
+        bool,
+        of_output(
+            "--scores",
+            metavar=FLAG,
+            help="Write i-j:p, p about the chance that it is right.",
+        ),
     ] = False,
+    sentence_scores: Annotated[
+        Path | None,
+        of_output(
+            metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        of_output(
+            metavar="I/N",
+            help="With --load, align only share I, from 1, of N, such as 2/10, into "
+            "OUT.02.",
+        ),
+    ] = None,
+    preset: Annotated[
+        Preset,
+        of_links(
+            metavar="NAME",
+            help="precise: few but safe links; recall: many; balanced, the default.",
+        ),
+    ] = "balanced",
+    threshold: Annotated[
+        float | None,
+        of_links(
+            metavar="X",
+            callback=within(SHARE),
+            help="What a link's probability must exceed. Default: the preset's, what "
+            "promises the best F of the text that was learnt from.",
+        ),
+    ] = None,
     max_words: Annotated[
         int,
-        typer.Option(
+        of_text(
             metavar="N",
             callback=within(COUNT),
-            help="Words on a side; longer pairs stay unaligned.",
+            help="Words on a side; longer pairs stay unaligned. Default: 200.",
         ),
     ] = 200,
 ) -> None:
     """Align text by a statistical aligner estimated from it, without any network.
 
-    It is what guides `aligner train` by default: hidden Markov models of
-    words and of their beginnings, one each way, trained to agree. Nothing is stored.
+    It is what guides `aligner train` by default: hidden Markov models of words and of
+    their beginnings, one each way, trained to agree.
     """
+    if threshold is not None and preset != "balanced":
+        raise ConfigError(f"--threshold: expected no --preset beside it, got {preset}")
+    if shard and not load:
+        raise ConfigError("--shard: expected --load, as all of a text is learnt from")
+    if save and load:
+        raise ConfigError("--save: expected no --load, as nothing is learnt then")
+    part = parse_shard(shard) if shard else None
+    places = Places.of(out, False, sentence_scores, scores, part)
+    check_inputs_are_kept(places.files, src, tgt)
+    if load:
+        _align_by(load, src, tgt, part, places, (preset, threshold), max_words)
+    else:
+        _learn_and_align(src, tgt, save, places, (preset, threshold), max_words)
+
+
+def _align_by(
+    load: Path,
+    src: str,
+    tgt: str | None,
+    part: Shard | None,
+    places: Places,
+    chosen: tuple[Preset, float | None],
+    max_words: int,
+) -> None:
+    """Write the links that a stored prior finds in a text."""
+    from aligner.prior.storage import PRIOR, load_prior
+
+    check_shareable(part, src, tgt)
+    known = load_prior(load / PRIOR)
+    threshold = _threshold(known, *chosen)
+    place = ReadingPlace(src, part)
+    pairs = partial(_pairs, src, tgt, place.note)
+
+    def align(some: Sequence["WordPair"]) -> Iterator["AlignedPair"]:
+        return _align(known, some, threshold, max_words)
+
+    with open_files(places.files) as files:
+        progress = AlignmentProgress(place.share)
+        chunks = chunks_of_shard(pairs, part)
+        written = write_lines(align, chunks, places.opened(files), progress, say)
+    say_of_all([written])
+
+
+def _learn_and_align(
+    src: str,
+    tgt: str | None,
+    save: Path | None,
+    places: Places,
+    chosen: tuple[Preset, float | None],
+    max_words: int,
+) -> None:
+    """Estimate a prior from a text, and write the links that it finds there."""
+    from aligner.links.aligned_pair import AlignedPair
     from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
+    from aligner.prior.storage import PRIOR, save_prior
+
+    if save:
+        check_directory(save)
+    text, problems = _usable(_pairs(src, tgt), max_words)
+    if not len(text):
+        raise CorpusError(f"{src}: no usable sentence pairs")
+    known, links = estimate(text, partial(show_pass, "prior"), mean_share)
+    threshold = _threshold(known, *chosen)
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+        save_prior(save / PRIOR, known)
+    found = zip(links, text, strict=True)
+    with open_files(places.files) as files:
+        lines = places.opened(files)
+        for problem in problems:
+            if problem:
+                lines.write(AlignedPair(frozenset(), {}, problem=problem), ((), ()))
+            else:
+                of_pair, words = next(found)
+                lines.write(of_pair.aligned(words, threshold), words)
+    say_of_all([Written(len(problems), sum(map(bool, problems)), [])])
+
+
+def _pairs(
+    src: str, tgt: str | None, listen: Callable[[int], None] = lambda position: None
+) -> Iterator["WordPair"]:
+    """Yield the words of a text's pairs, which stand between spaces."""
     from aligner.text.bitext import read_bitext
-    from aligner.text.numbered import Numbering
     from aligner.text.words import split_words
 
-    paths = output_paths(out, with_words=False)
-    check_inputs_are_kept(paths, src, tgt)
-    numbering, usable, problems = Numbering(), bytearray(), 0
-    for sides in read_bitext(src, tgt):
-        pair = [split_words(side) for side in sides]
-        problem = _problem(pair, max_words)
-        usable.append(not problem)
-        if not problem:
+    for src_line, tgt_line in read_bitext(src, tgt, listen=listen):
+        yield split_words(src_line), split_words(tgt_line)
+
+
+def _usable(
+    pairs: Iterable["WordPair"], max_words: int
+) -> tuple["NumberedBitext", list[str]]:
+    """Return the pairs to learn from, and what each one of all lacks, if anything."""
+    from aligner.text.numbered import Numbering
+
+    numbering, problems, listed = Numbering(), list[str](), 0
+    for number, pair in enumerate(pairs, start=1):
+        problems.append(_problem(pair, max_words))
+        if not problems[-1]:
             numbering.add(*pair)
             continue
-        problems += 1
-        if problems <= LISTED_PROBLEMS:
-            say(f"line {len(usable)}: not aligned: {problem}")
-    if not any(usable):
-        raise CorpusError(f"{src}: no usable sentence pairs")
-    progress = partial(show_pass, "prior")
-    _, links = estimate(numbering.finish(), progress, mean_share)
-    if threshold is None:
-        threshold = _threshold(links)
-        say(f"threshold: {threshold:g}")
-    with open_outputs(paths) as (file,):
-        found = iter(links)
-        for is_usable in usable:
-            if is_usable:
-                _write(next(found), file, threshold, scores)
-            file.write("\n")
-    if problems:
-        say(f"warning: {problems} pairs could not be aligned: their lines are empty")
+        listed += 1
+        if listed <= LISTED_PROBLEMS:
+            say(f"line {number}: not aligned: {problems[-1]}")
+    return numbering.finish(), problems
 
 
-def _problem(pair: Sequence[Sequence[str]], max_words: int) -> str:
+def _align(
+    known: "Prior", pairs: Sequence["WordPair"], threshold: float, max_words: int
+) -> Iterator["AlignedPair"]:
+    """Yield what a prior finds of each of some pairs."""
+    from aligner.links.aligned_pair import AlignedPair
+    from aligner.links.matching import mean_share
+    from aligner.text.numbered import NumberedBitext
+
+    problems = [_problem(pair, max_words) for pair in pairs]
+    both = list(zip(pairs, problems, strict=True))
+    usable = NumberedBitext.of(pair for pair, problem in both if not problem)
+    links = iter(known.align(usable, mean_share))
+    for pair, problem in both:
+        if problem:
+            yield AlignedPair(frozenset(), {}, problem=problem)
+        else:
+            yield next(links).aligned(pair, threshold)
+
+
+def _problem(pair: "WordPair", max_words: int) -> str:
     """Return why a pair cannot be aligned, or an empty string."""
     for name, words in zip(("source", "target"), pair, strict=True):
         if not words:
@@ -103,25 +250,10 @@ def _problem(pair: Sequence[Sequence[str]], max_words: int) -> str:
     return ""
 
 
-def _threshold(links: "TextLinks") -> float:
-    """Return the threshold that is expected to be best, by evenly spread pairs."""
-    import numpy as np
-
-    from aligner.links.matching import best_threshold
-
-    pairs = np.unique(np.linspace(0, len(links) - 1, THRESHOLD_PAIRS).astype(int))
-    probable = links.flat(pairs).probability
-    return best_threshold(probable, probable) if len(probable) else 0.5
-
-
-def _write(
-    links: "SoftLinks", file: TextIO, threshold: float, with_scores: bool
-) -> None:
-    from aligner.links.formats import format_pharaoh
-
-    likely = {
-        (i, j): p
-        for i, j, p in zip(*(part.tolist() for part in links), strict=True)
-        if p > threshold
-    }
-    file.write(format_pharaoh(likely, likely if with_scores else None))
+def _threshold(known: "Prior", preset: Preset, threshold: float | None) -> float:
+    """Return the threshold that is asked for, or say the one of the preset."""
+    if threshold is not None:
+        return threshold
+    chosen = float(known.thresholds[list(PRESETS).index(preset)])
+    say(f"threshold: {chosen:g}")
+    return chosen

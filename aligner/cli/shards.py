@@ -62,6 +62,18 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
+def check_shareable(shard: Shard | None, *texts: str | None) -> None:
+    """Check that a text of which only a share is wanted can be read twice.
+
+    Raises:
+        ConfigError: it comes through a pipe.
+    """
+    from aligner.text.bitext import is_piped
+
+    if shard and any(is_piped(text) for text in texts if text):
+        raise ConfigError("a share of a text: expected it in files, to be read twice")
+
+
 def chunks_of_shard(
     read: Callable[[], Iterable["WordPair"]],
     shard: Shard | None,

@@ -12,11 +12,11 @@ from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
-    AlignedPair,
     LinkRule,
     PairScores,
 )
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
+from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.ranges import COUNT, SHARE

@@ -1,6 +1,5 @@
 """From the word scores of a sentence pair to its links."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from aligner.errors import ConfigError
 from aligner.extraction.reading import WordScores
+from aligner.links.aligned_pair import AlignedPair
 from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
     forward_links,
@@ -37,23 +37,6 @@ class PairScores(NamedTuple):
 
     forward: WordScores | None
     reverse: WordScores | None
-
-
-class AlignedPair(NamedTuple):
-    """What was found of a sentence pair; all scores lie between 0 and 1.
-
-    Attributes:
-        links: the links.
-        scores: for each link, about the probability that it is right.
-        score: for the pair, the mean over the words of both sides of what each word's
-            best link scores: low where the sides do not translate each other.
-        problem: why the pair could not be aligned; it has no links then.
-    """
-
-    links: Alignment
-    scores: Mapping[Link, float]
-    score: float = 0.0
-    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from aligner.terms import Preset
 from aligner.text.subwords import tag
 
 # How much recall counts beside precision, the β of F_β, by the name of a preset.
-PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 BETA = Range(0, 1000, above=True)
 
 

@@ -23,10 +23,10 @@ from aligner.nmt.config import Config, read_config
 from aligner.nmt.model_meta import META, ModelMeta, read_meta
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
-from aligner.prior.storage import load_prior
+from aligner.prior.storage import PRIOR, load_prior
 from aligner.text.subwords import Subwords
 
-CONFIG, WEIGHTS, PRIOR = "config.toml", "model.safetensors", "prior.safetensors"
+CONFIG, WEIGHTS = "config.toml", "model.safetensors"
 
 
 @dataclass(frozen=True)

@@ -149,12 +149,14 @@ def read(
         reverse: likewise, the source word's share in the target word.
     """
     nothing, uncounted = np.empty((0, 0), np.float32), np.zeros(model.jumps.shape)
+    # As literals, they would have all compiled once more.
+    known, with_order = np.array([False, True])
     for pair in range(first, last):
         length = cells.tgt_ends[pair + 1] - cells.tgt_ends[pair]
         size = cells.src_ends[pair + 1] - cells.src_ends[pair]
         if not length or not size:
             continue
-        found = _posteriors(model, cells, pair, nothing, False, True, uncounted)
+        found = _posteriors(model, cells, pair, nothing, known, with_order, uncounted)
         start = cells.ends[pair] - cells.ends[first]
         for t in range(length):
             for s in range(size):

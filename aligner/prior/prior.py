@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.links.matching import geometric_mean
+from aligner.links.matching import best_threshold, geometric_mean, mean_share
 from aligner.prior.agreement import Model, Side, read
 from aligner.prior.cooccurrence import (
     UNKNOWN,
@@ -39,11 +39,13 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.processors import cpu_share
+from aligner.terms import PRESETS
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
 MAX_PAIRS = 100_000  # that are learnt from: memory grows with the word pairs
+THRESHOLD_CHUNKS = 16  # of a text, enough to choose a threshold by
 PART = 10_000  # pairs of a text to align that are handled together
 LETTERS = (4, 3)  # of the beginnings that words are spelt as, beside whole words
 
@@ -104,6 +106,8 @@ class Prior:
         tgt_by_null: likewise.
         null: (2,) the probability that NULL emits a word, forward and reverse.
         jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
+        thresholds: for each preset, what the mean of both directions' shares must
+            exceed for a link.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -111,6 +115,7 @@ class Prior:
     tgt_by_null: Floats
     null: Floats
     jumps: Doubles
+    thresholds: Doubles
 
     def align(
         self,
@@ -275,7 +280,20 @@ def _prior(
             )
         )
     by_null = model.src.by_null, model.tgt.by_null
-    return Prior(tuple(known), *by_null, model.null, model.jumps)
+    thresholds = _thresholds(model, cells)
+    return Prior(tuple(known), *by_null, model.null, model.jumps, thresholds)
+
+
+def _thresholds(model: Model, cells: Cells) -> Doubles:
+    """Return the threshold of each preset, by evenly spread parts of a text."""
+    chunks = cells.chunks()
+    chosen = np.unique(np.linspace(0, len(chunks) - 1, THRESHOLD_CHUNKS).astype(int))
+    found = [mean_share(*_read(model, cells, *chunks[i])) for i in chosen if chunks]
+    scores = np.concatenate([NO_SCORES.ravel(), *found])
+    likely = scores[scores > LEAST_PROBABILITY]
+    if not len(likely):
+        return np.full(len(PRESETS), 0.5)
+    return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])
 
 
 def _known_pairs(

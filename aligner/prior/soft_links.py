@@ -12,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from aligner.errors import ModelError
 from aligner.files import replacing
+from aligner.links.aligned_pair import AlignedPair
+from aligner.text.numbered import WordPair
 from aligner.text.ragged import SENTENCES, GrowingEnds, steps
 from aligner.text.scratch import BLOCK, GrowingArray, blocks
 
@@ -34,6 +36,19 @@ class SoftLinks(NamedTuple):
     src: Places
     tgt: Places
     probability: Floats
+
+    def aligned(self, pair: WordPair, threshold: float) -> AlignedPair:
+        """Return the links of a pair that are likelier than a threshold."""
+        src_words, tgt_words = map(len, pair)
+        best = np.zeros(src_words + tgt_words)
+        np.maximum.at(best, self.src, self.probability)
+        np.maximum.at(best, src_words + self.tgt, self.probability)
+        scores = {
+            (i, j): p
+            for i, j, p in zip(*(part.tolist() for part in self), strict=True)
+            if p > threshold
+        }
+        return AlignedPair(frozenset(scores), scores, float(best.mean()))
 
 
 NO_LINKS = SoftLinks(

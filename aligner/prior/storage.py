@@ -13,9 +13,10 @@ from aligner.errors import CorpusError, ModelError
 from aligner.files import replacing
 from aligner.prior.hmm import MAX_JUMP
 from aligner.prior.prior import KnownPairs, KnownWords, Prior
+from aligner.terms import PRESETS
 
-LETTERS = "letters"
-NULL, JUMPS = "null", "jumps"
+PRIOR = "prior.safetensors"  # in a model directory, or one of its own
+LETTERS, NULL, JUMPS, THRESHOLDS = "letters", "null", "jumps", "thresholds"
 SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
@@ -30,6 +31,7 @@ def save_prior(path: Path, prior: Prior) -> None:
         LETTERS: np.array([spelling.letters for spelling in prior.spellings]),
         NULL: prior.null,
         JUMPS: prior.jumps,
+        THRESHOLDS: prior.thresholds,
         "src.by_null": prior.src_by_null,
         "tgt.by_null": prior.tgt_by_null,
     }
@@ -62,8 +64,10 @@ def load_prior(path: Path) -> Prior:
             tuple(_spelling(number, arrays) for number in letters),
             arrays["src.by_null"],
             arrays["tgt.by_null"],
-            arrays[NULL],
-            arrays[JUMPS],
+            # Copies: compiled code is made for arrays that can be written.
+            arrays[NULL].copy(),
+            arrays[JUMPS].copy(),
+            arrays[THRESHOLDS],
         )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
@@ -113,6 +117,7 @@ def _fitting(prior: Prior) -> bool:
         and len(prior.src_by_null) == len(words.src.numbers)
         and len(prior.tgt_by_null) == len(words.tgt.numbers)
         and prior.null.shape == (2,)
+        and prior.thresholds.shape == (len(PRESETS),)
         and prior.jumps.shape == (2, 2 * MAX_JUMP + 1)
     )
 

@@ -12,7 +12,6 @@ from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.extraction.selection import (
-    PRESETS,
     ReadingChoice,
     choose_by_agreement,
     choose_by_norm,
@@ -21,7 +20,7 @@ from aligner.extraction.selection import (
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.model_meta import DataFigures, ModelMeta, TrainingFigures, save_meta
 from aligner.nmt.translation import translate
-from aligner.terms import Preset, Side
+from aligner.terms import PRESETS, Preset, Side
 from aligner.text.ragged import EncodedBitext
 from aligner.training.state import TrainingState
 from aligner.training.task import Task

@@ -14,13 +14,13 @@ from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.files import clear_leftovers
 from aligner.nmt.batching import Batches, encode
-from aligner.nmt.checkpoint import CONFIG, PRIOR, WEIGHTS, TranslationModel, save_recipe
+from aligner.nmt.checkpoint import CONFIG, WEIGHTS, TranslationModel, save_recipe
 from aligner.nmt.config import Config
 from aligner.nmt.model_meta import META, ModelMeta, save_meta
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
-from aligner.prior.storage import load_prior, save_prior
+from aligner.prior.storage import PRIOR, load_prior, save_prior
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext
 from aligner.text.scratch import BLOCK, mapped_zeros, places_of_false, taken

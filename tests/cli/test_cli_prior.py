@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Run, outcome, start
+from conftest import Run, Trained, outcome, start
 
 from aligner.links.evaluation import score
 from aligner.links.formats import parse_pharaoh
@@ -51,3 +51,105 @@ def test_text_without_a_pair_is_an_error(
     result = run("prior", "--src", src, "--tgt", tgt, "--out", out)
     result.assert_clean_failure("no usable sentence pairs")
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text with an empty side in its third line."""
+    lines = [
+        f"{' '.join(pair.src)} ||| {' '.join(pair.tgt)}" for pair in sample_corpus(200)
+    ]
+    lines[2] = " ||| leer"
+    path = tmp_path_factory.mktemp("text") / "both"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def learnt(run: Run, text: Path) -> tuple[Path, list[str], list[str]]:
+    """What was kept of a text, its scored links, and its sentence scores."""
+    folder = text.parent / "kept"
+    fits = text.parent / "fits"
+    result = run(
+        "prior", "--src", text, "--save", folder, "--scores", "--sentence-scores", fits
+    )
+    assert result.code == 0, result.err
+    return folder, result.out.splitlines(), fits.read_text().splitlines()
+
+
+def scored(line: str) -> dict[str, float]:
+    return {
+        link: float(score)
+        for link, _, score in (part.partition(":") for part in line.split())
+    }
+
+
+def test_what_was_kept_aligns_the_same(
+    run: Run, text: Path, tmp_path: Path, learnt: tuple[Path, list[str], list[str]]
+) -> None:
+    """Links and scores, but for word pairs that hardly ever count and are not kept."""
+    folder, lines, fits = learnt
+    again = run(
+        "prior", "--src", text, "--load", folder, "--scores",
+        "--sentence-scores", tmp_path / "fits",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    found = again.out.splitlines()
+    assert len(found) == len(lines) == 200
+    assert found[2] == lines[2] == ""
+    for one, other in zip(map(scored, found), map(scored, lines), strict=True):
+        common = one.keys() & other.keys()
+        assert len(common) >= 0.9 * max(len(one), len(other))
+        assert {link: one[link] for link in common} == pytest.approx(
+            {link: other[link] for link in common}, abs=0.05
+        )
+    again_fits = [float(line) for line in (tmp_path / "fits").read_text().splitlines()]
+    assert again_fits == pytest.approx([float(line) for line in fits], abs=0.05)
+    assert again_fits[2] == 0
+    assert min(fit for i, fit in enumerate(again_fits) if i != 2) > 0
+
+
+def test_shares_follow_one_another(
+    run: Run, text: Path, tmp_path: Path, learnt: tuple[Path, list[str], list[str]]
+) -> None:
+    whole = run("prior", "--src", text, "--load", learnt[0])
+    for share in ("1/2", "2/2"):
+        out = tmp_path / "links"
+        result = run(
+            "prior", "--src", text, "--load", learnt[0], "--out", out, "--shard", share
+        )
+        assert result.code == 0, result.err
+    parts = [(tmp_path / f"links.{i}").read_text(encoding="utf-8") for i in (1, 2)]
+    assert all(parts)
+    assert "".join(parts) == whole.out
+
+
+def test_presets_ask_for_more_or_less(
+    run: Run, text: Path, learnt: tuple[Path, list[str], list[str]]
+) -> None:
+    counts = []
+    for preset in ("precise", "balanced", "recall"):
+        found = run("prior", "--src", text, "--load", learnt[0], "--preset", preset)
+        counts.append(len(found.out.split()))
+    assert counts[0] < counts[1] < counts[2]
+
+
+def test_the_prior_of_a_model_aligns(run: Run, text: Path, trained: Trained) -> None:
+    result = run("prior", "--src", text, "--load", trained.model)
+    assert result.code == 0, result.err
+    assert len(result.out.splitlines()) == 200
+
+
+def test_what_does_not_go_together_is_refused(
+    run: Run, text: Path, tmp_path: Path
+) -> None:
+    for expected, options in (
+        ("--shard: expected --load", ["--shard", "1/2"]),
+        ("--save: expected no --load", ["--save", tmp_path, "--load", tmp_path]),
+        (
+            "--threshold: expected no --preset",
+            ["--threshold", ".5", "--preset", "recall"],
+        ),
+        ("prior.safetensors: not a whole", ["--load", tmp_path]),
+    ):
+        run("prior", "--src", text, *options).assert_clean_failure(expected)

@@ -17,11 +17,11 @@ from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
-    AlignedPair,
     LinkRule,
     PairScores,
 )
 from aligner.extraction.reading import Reading, read_word_scores
+from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import combine
 from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import TranslationModel, save_recipe, save_weights

@@ -1,0 +1,59 @@
+"""How fast the statistical prior is, beside eflomal and fast_align, and what it needs.
+
+    pip install sil-thot eflomal
+    python benchmarks/prior.py --src text.en --tgt text.fr --pairs 10000 50000 100000
+
+Prints a table in Markdown: for the first N pairs of a text, each system in a process of
+its own, one after the other, the wall time and the processors' time from text to links,
+both directions, and the peak memory; times as ratios to aligner's in the same run.
+`eflomal` is the program itself, `fast_align` sil-thot's, as in `quality.py`.
+"""
+
+import argparse
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+from quality import SYSTEMS, measure
+
+from aligner.files import write_whole
+from aligner.text.bitext import read_bitext
+
+HEAD = "| pairs | system | seconds | to prior's | processor seconds | MB |"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--src", required=True)
+    parser.add_argument("--tgt", required=True)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument(
+        "--systems", nargs="+", default=["prior", "eflomal", "fast_align"],
+        choices=SYSTEMS,
+    )  # fmt: skip
+    options = parser.parse_args()
+    print(HEAD)
+    print("| ---: | --- | ---: | ---: | ---: | ---: |")
+    for pairs in options.pairs:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            text = list(islice(read_bitext(options.src, options.tgt), pairs))
+            for side, file in enumerate(("src", "tgt")):
+                write_whole(folder / file, "".join(f"{pair[side]}\n" for pair in text))
+            first = 0.0
+            for system in options.systems:
+                figures = measure(system, folder, 0)
+                seconds = figures["seconds"]
+                first = first or seconds
+                processors = figures["processor_seconds"]
+                print(
+                    f"| {len(text):,} | {system} | {seconds:.1f} "
+                    f"| {seconds / first:.1f} | {processors:.1f} "
+                    f"| {figures['megabytes']:.0f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

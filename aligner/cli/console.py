@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from aligner.cli.torchrun import is_started_by_torchrun, rank_from_environment
@@ -53,7 +54,7 @@ def reporting() -> Iterator[None]:
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if _is_importing(frame):
+        if _is_indivisible(frame):
             threading.Timer(AGAIN, os.kill, (os.getpid(), number)).start()
             return
         received.append(number)
@@ -92,10 +93,14 @@ def reporting() -> Iterator[None]:
         raise
 
 
-def _is_importing(frame: FrameType | None) -> bool:
-    """Tell whether a module is being loaded: native ones abort if interrupted."""
+def _is_indivisible(frame: FrameType | None) -> bool:
+    """Tell whether native code is at work that may not be interrupted.
+
+    A module is being loaded, or the compiler calls back to keep what it has made.
+    """
     while frame:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        file = frame.f_code.co_filename
+        if file == "<frozen importlib._bootstrap>" or "llvmlite" in Path(file).parts:
             return True
         frame = frame.f_back
     return False

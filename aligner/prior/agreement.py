@@ -65,7 +65,7 @@ class Model(NamedTuple):
     jumps: Doubles
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def expect(
     model: Model,
     cells: Cells,
@@ -118,7 +118,7 @@ def expect(
         _write_unlinked(reverse, unlinked[1], src_first)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _write_unlinked(links: Floats, unlinked: Floats, first: int) -> None:
     """Write down what links (J, I) leave of each word for NULL."""
     for j in range(links.shape[0]):
@@ -128,7 +128,7 @@ def _write_unlinked(links: Floats, unlinked: Floats, first: int) -> None:
         unlinked[first + j] = max(rest, np.float32(0))
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def read(
     model: Model,
     cells: Cells,
@@ -164,7 +164,7 @@ def read(
                 reverse[start + t * size + s] = found[1][s, t]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _posteriors(
     model: Model,
     cells: Cells,
@@ -196,7 +196,7 @@ def _posteriors(
     return forward, reverse
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _by_null(side: Side, words: Ids) -> Floats:
     """Return the probability of each word under NULL."""
     found = np.empty(len(words), np.float32)
@@ -205,7 +205,7 @@ def _by_null(side: Side, words: Ids) -> Floats:
     return found
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def emissions(
     model: Model, cells: Cells, pair: int, own: Floats, known: bool
 ) -> tuple[Floats, Floats]:
@@ -258,7 +258,7 @@ def emissions(
     return forward, reverse
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _by_order(
     words: Floats,
     by_null: Floats,
@@ -283,7 +283,7 @@ def _jump(distance: int) -> int:
     return min(max(distance, -hmm.MAX_JUMP), hmm.MAX_JUMP) + hmm.MAX_JUMP
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _by_words(words: Floats, by_null: Floats, null: np.float32, links: Floats) -> None:
     """Write down posterior links (J, I) by words alone, with a pull to the diagonal."""
     length, size = words.shape

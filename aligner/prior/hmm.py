@@ -38,7 +38,7 @@ def normalised_jumps(counts: Doubles) -> Doubles:
     return probabilities
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def posteriors(
     words: Floats,
     by_null: Floats,
@@ -90,6 +90,7 @@ def posteriors(
             here[state] = visited[j, state]
 
     after, emitted = np.empty(size, np.float32), np.empty(size, np.float32)
+    before, turned = np.empty(size, np.float32), jumps[::-1].copy()
     for state in range(size):
         after[state] = ONE
     for j in range(length - 1, -1, -1):
@@ -98,22 +99,23 @@ def posteriors(
             emitted[state] = words[j, state] * scales[j] * after[state]
         if not j:
             break
-        staying = by_null[j] * null * scales[j]
         for state in range(size):
-            reached = jumps[middle - state : middle - state + size]
-            onwards = np.float32(0)
-            for place in range(size):
-                onwards += reached[place] * emitted[place]
+            before[state] = 0
             mass = visited[j - 1, state] * leaving[state]
             if mass > NOWHERE:
                 for place in range(size):
-                    expected[middle - state + place] += (
-                        mass * reached[place] * emitted[place]
-                    )
-            after[state] = onwards * leaving[state] + staying * after[state]
+                    distance = middle - state + place
+                    expected[distance] += mass * jumps[distance] * emitted[place]
+        for place in range(size):
+            # Backwards, so that the states lie in order, as vectors need it.
+            for state in range(size):
+                before[state] += turned[middle - place + state] * emitted[place]
+        staying = by_null[j] * null * scales[j]
+        for state in range(size):
+            after[state] = before[state] * leaving[state] + staying * after[state]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True)
 def _staying(jumps: Floats, first: int, size: int) -> np.float32:
     """Return the probability of so many distances, the first one and those after it."""
     total = TINY

@@ -15,7 +15,10 @@ from aligner.cli.options import (
     MAX_LENGTH,
     OUT,
     PRECISION,
+    PRESET,
     ROWS,
+    SCORES,
+    SENTENCE_SCORES,
     SRC,
     TGT,
     THREADS,
@@ -55,20 +58,8 @@ def align(
     out: Annotated[Path | None, OUT] = None,
     tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
     max_length: Annotated[int, MAX_LENGTH] = 500,
-    scores: Annotated[
-        bool,
-        of_output(
-            "--scores",
-            metavar=FLAG,
-            help="Write i-j:p, p about the chance that it is right.",
-        ),
-    ] = False,
-    sentence_scores: Annotated[
-        Path | None,
-        of_output(
-            metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
-        ),
-    ] = None,
+    scores: Annotated[bool, SCORES] = False,
+    sentence_scores: Annotated[Path | None, SENTENCE_SCORES] = None,
     shard: Annotated[
         str | None,
         of_output(
@@ -86,13 +77,7 @@ def align(
             "it; several times slower.",
         ),
     ] = False,
-    preset: Annotated[
-        Preset,
-        of_links(
-            metavar="NAME",
-            help="precise: few but safe links; recall: many; balanced, the default.",
-        ),
-    ] = "balanced",
+    preset: Annotated[Preset, PRESET] = "balanced",
     threshold: Annotated[
         float | None,
         of_links(

@@ -53,6 +53,18 @@ OUT = of_text(
     metavar="FILE",
     help="Write to it instead of stdout; packed, if it ends in .gz, .bz2, .xz or .zst.",
 )
+SCORES = of_output(
+    "--scores",
+    metavar=FLAG,
+    help="Write i-j:p, p about the chance that it is right.",
+)
+SENTENCE_SCORES = of_output(
+    metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
+)
+PRESET = of_links(
+    metavar="NAME",
+    help="precise: few but safe links; recall: many; balanced, the default.",
+)
 DEVICE = of_machine(metavar="NAME", help="auto, cpu, cuda or mps. Default: auto.")
 THREADS = of_machine(
     metavar="N",

@@ -14,8 +14,10 @@ from aligner.cli.link_lines import (
     write_lines,
 )
 from aligner.cli.options import (
-    FLAG,
     OUT,
+    PRESET,
+    SCORES,
+    SENTENCE_SCORES,
     SRC,
     TGT,
     of_links,
@@ -58,20 +60,8 @@ def prior(
             "model: any text, line by line, in bounded memory.",
         ),
     ] = None,
-    scores: Annotated[
-        bool,
-        of_output(
-            "--scores",
-            metavar=FLAG,
-            help="Write i-j:p, p about the chance that it is right.",
-        ),
-    ] = False,
-    sentence_scores: Annotated[
-        Path | None,
-        of_output(
-            metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
-        ),
-    ] = None,
+    scores: Annotated[bool, SCORES] = False,
+    sentence_scores: Annotated[Path | None, SENTENCE_SCORES] = None,
     shard: Annotated[
         str | None,
         of_output(
@@ -80,13 +70,7 @@ def prior(
             "OUT.02.",
         ),
     ] = None,
-    preset: Annotated[
-        Preset,
-        of_links(
-            metavar="NAME",
-            help="precise: few but safe links; recall: many; balanced, the default.",
-        ),
-    ] = "balanced",
+    preset: Annotated[Preset, PRESET] = "balanced",
     threshold: Annotated[
         float | None,
         of_links(

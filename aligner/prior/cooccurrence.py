@@ -71,7 +71,12 @@ class WordPairs(NamedTuple):
 
     def keys(self) -> Ints:
         """Return (N,) a number for each pair that is like no other's."""
-        return self.tgt.astype(np.int64) * max(len(self.src_words), 1) + self.src
+        return pair_keys(self.src, self.tgt, len(self.src_words))
+
+
+def pair_keys(src: Ids, tgt: Ids, src_words: int) -> Ints:
+    """Return a number for each pair of words, given how many source words there are."""
+    return tgt.astype(np.int64) * max(src_words, 1) + src
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from aligner.prior.cooccurrence import (
     Spelling,
     WordPairs,
     gather_word_pairs,
+    pair_keys,
     spelt,
 )
 from aligner.prior.estimation import (
@@ -89,7 +90,7 @@ class KnownPairs(NamedTuple):
 
     def look_up(self, src: Ids, tgt: Ids) -> Floats:
         """Return the expected links of pairs of words, 0 where they are not known."""
-        keys = tgt.astype(np.int64) * max(len(self.src.numbers), 1) + src
+        keys = pair_keys(src, tgt, len(self.src.numbers))
         places = np.searchsorted(self.keys, keys)
         found = np.append(self.keys, -1)[places] == keys
         found &= (src != UNKNOWN) & (tgt != UNKNOWN)
@@ -347,14 +348,6 @@ def _collect(
             src.astype(np.int32), tgt.astype(np.int32), joint[found].astype(np.float32)
         )
 
-    for counts, found in _in_order(run, cells.chunks(), threads):
-        links.append(counts, found)
-
-
-def _in_order(
-    run: Callable[[tuple[int, int]], tuple[Ints, SoftLinks]],
-    chunks: Sequence[tuple[int, int]],
-    threads: int,
-) -> Iterator[tuple[Ints, SoftLinks]]:
     with ThreadPoolExecutor(threads, "prior") as pool:
-        yield from pool.map(run, chunks)
+        for counts, found in pool.map(run, cells.chunks()):
+            links.append(counts, found)

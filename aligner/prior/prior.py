@@ -243,6 +243,7 @@ def estimate(
         spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
         prior, _ = estimate(text.select(spread), on_pass, join, threads)
         return prior, prior.align(text, join, threads)
+    log.info("prior: learning from %d pairs", len(text))
     started = time.monotonic()
     threads = threads or cpu_share()
     passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1

@@ -74,6 +74,7 @@ def expect(
     own: Floats,
     known: bool,
     with_order: bool,
+    linked: tuple[Floats, Floats],
     unlinked: tuple[Floats, Floats],
     jumps: Doubles,
 ) -> None:
@@ -91,8 +92,9 @@ def expect(
         own: by cell, what it contributed the last time; what it contributes now.
         known: whether to leave out what `own` holds.
         with_order: whether the order of words counts (the hidden Markov models).
-        unlinked: by word of the text, target and source, to be written: the
-            probability that NULL emitted it.
+        linked: by word of the text, target and source, zeros to be written over: the
+            links that it has.
+        unlinked: likewise: the probability that NULL emitted it.
         jumps: (2, 2 · MAX_JUMP + 1) to be added to: how often each distance is jumped.
     """
     for pair in range(first, last):
@@ -114,6 +116,8 @@ def expect(
                 longer = forward[t, s] if length >= size else reverse[s, t]
                 product = forward[t, s] * reverse[s, t]
                 mine[t, s] = product + weight * (longer - product)
+                linked[0][tgt_first + t] += mine[t, s]
+                linked[1][src_first + s] += mine[t, s]
         _write_unlinked(forward, unlinked[0], tgt_first)
         _write_unlinked(reverse, unlinked[1], src_first)
 

@@ -3,9 +3,13 @@
 A cell is a place in a sentence pair's matrix of words. What is estimated is one number
 for each distinct pair of words; every cell names the pair that stands there, so that
 probabilities are looked up, and counts added up, by indexing.
+
+Most pairs of words meet once, by chance, and a large text has more of those than memory
+has room for. If both words are frequent, they are known by their spelling alone: one
+stands for all that are spelt alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -16,14 +20,17 @@ from numpy.typing import NDArray
 
 from aligner.text.numbered import NumberedBitext, NumberedText
 from aligner.text.ragged import RaggedArray, steps
-from aligner.text.scratch import mapped_zeros
+from aligner.text.scratch import forgotten, mapped_full
 
 Ints: TypeAlias = NDArray[np.int64]
 Ids: TypeAlias = NDArray[np.int32]
 Doubles: TypeAlias = NDArray[np.float64]
 
 CHUNK_CELLS = 1 << 18  # of sentence pairs that are handled together
-UNKNOWN = -1  # in place of a word's number
+UNKNOWN = -1  # in place of a number
+# Occurrences of both words that make it likely that a pair that meets once does so by
+# chance: neither word can owe a tenth of its links to the other.
+FREQUENT = 10
 
 
 class Cells(NamedTuple):
@@ -34,8 +41,8 @@ class Cells(NamedTuple):
         src_ends: where each sentence ends there; 0 comes first.
         tgt: likewise.
         tgt_ends: likewise.
-        pairs: the word pair at each cell, (tgt, src) of a sentence pair by rows, the
-            sentence pairs end to end.
+        pairs: the word pair at each cell, or a rare one's stand-in; (tgt, src) of a
+            sentence pair by rows, the sentence pairs end to end.
         ends: where each sentence pair ends there; 0 comes first.
     """
 
@@ -87,24 +94,27 @@ class Spelling:
         pairs: the pairs of spellings, by ascending keys.
         src: (W,) the spelling of each source word.
         tgt: likewise.
-        of_pair: (N,) the pair of spellings of each pair of words.
+        of_pair: (M,) the pair of spellings of each of the first M pairs of words, those
+            that this spelling, or a finer one, tells apart.
     """
 
     pairs: WordPairs
     src: Ids
     tgt: Ids
-    of_pair: Ints
+    of_pair: Ids
 
 
-def spelt(pairs: WordPairs, spell: Callable[[str], str]) -> Spelling:
-    """Spell the words of pairs anew."""
+def spelt(pairs: WordPairs, spell: Callable[[str], str], size: int) -> Spelling:
+    """Spell the words of the first so many pairs."""
     (src_words, src), (tgt_words, tgt) = (
         _renumbered(words, spell) for words in (pairs.src_words, pairs.tgt_words)
     )
-    every = WordPairs(src_words, tgt_words, src[pairs.src], tgt[pairs.tgt])
+    every = WordPairs(
+        src_words, tgt_words, src[pairs.src[:size]], tgt[pairs.tgt[:size]]
+    )
     _, first, of_pair = np.unique(every.keys(), return_index=True, return_inverse=True)
     distinct = WordPairs(src_words, tgt_words, every.src[first], every.tgt[first])
-    return Spelling(distinct, src, tgt, of_pair)
+    return Spelling(distinct, src, tgt, of_pair.astype(np.int32))
 
 
 def _renumbered(
@@ -115,19 +125,51 @@ def _renumbered(
     return spellings, np.array(numbers, np.int32)
 
 
-def gather_word_pairs(text: NumberedBitext) -> tuple[WordPairs, Cells]:
+class Gathered(NamedTuple):
+    """The word pairs of a text.
+
+    Attributes:
+        pairs: the distinct ones, each stand-in for rare ones after those before it.
+        cells: where they stand.
+        known: how many, from the first one, each spelling and the finer ones tell
+            apart.
+    """
+
+    pairs: WordPairs
+    cells: Cells
+    known: list[int]
+
+
+def gather_word_pairs(
+    text: NumberedBitext, spells: Sequence[Callable[[str], str]] = (str,)
+) -> Gathered:
     """Find all word pairs of a text, and name the one at each cell, on disk.
 
     Words get their numbers in the order in which they come, equal ones the same.
+
+    Args:
+        text: the sentence pairs.
+        spells: spellings of words, from words as they are to ever coarser ones: what
+            one spells alike, the next one does, too. A pair is told from others by the
+            first under which it meets twice, or either word occurs `FREQUENT` times at
+            most, or by the last one.
     """
     (src_words, src), (tgt_words, tgt) = _distinct(text.src), _distinct(text.tgt)
-    sizes = src.lengths() * tgt.lengths()
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    pairs = mapped_zeros(int(ends[-1]), np.int32)
+    ends = np.concatenate([[0], np.cumsum(src.lengths() * tgt.lengths())])
+    pairs = mapped_full(int(ends[-1]), UNKNOWN, np.int32)
     cells = Cells(src.ids, src.ends, tgt.ids, tgt.ends, pairs, ends)
-    occurrences = _occurrences(tgt, len(tgt_words))
-    met = _number_pairs(cells, *occurrences, len(src_words))
-    return WordPairs(src_words, tgt_words, *met), cells
+    met, known = (np.empty(0, np.int32), np.empty(0, np.int32)), [0]
+    for number, spell in enumerate(spells, start=1):
+        of_src, of_tgt = (
+            _renumbered(words, spell)[1] for words in (src_words, tgt_words)
+        )
+        occurrences = _occurrences(RaggedArray(of_tgt[tgt.ids], tgt.ends))
+        frequent = FREQUENT if number < len(spells) else len(tgt.ids)
+        more = _number_pairs(cells, of_src, *occurrences, frequent, known[-1])
+        forgotten(pairs)
+        met = np.concatenate([met[0], more[0]]), np.concatenate([met[1], more[1]])
+        known.append(len(met[0]))
+    return Gathered(WordPairs(src_words, tgt_words, *met), cells, known[1:])
 
 
 def _distinct(text: NumberedText) -> tuple[dict[str, int], RaggedArray]:
@@ -137,10 +179,10 @@ def _distinct(text: NumberedText) -> tuple[dict[str, int], RaggedArray]:
     return words, RaggedArray(numbers[text.numbers.ids], text.numbers.ends.copy())
 
 
-def _occurrences(text: RaggedArray, size: int) -> tuple[Ints, Ids, Ids]:
+def _occurrences(text: RaggedArray) -> tuple[Ints, Ids, Ids]:
     """Return where each word occurs: ends by word, and sentences and places in them."""
     order = np.argsort(text.ids, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(text.ids, minlength=size))])
+    ends = np.concatenate([[0], np.cumsum(np.bincount(text.ids))])
     lengths = text.lengths()
     sentences = np.repeat(np.arange(len(text), dtype=np.int32), lengths)[order]
     return ends, sentences, steps(lengths).astype(np.int32)[order]
@@ -148,27 +190,68 @@ def _occurrences(text: RaggedArray, size: int) -> tuple[Ints, Ids, Ids]:
 
 @njit(nogil=True, cache=True)
 def _number_pairs(
-    cells: Cells, ends: Ints, sentences: Ids, places: Ids, src_size: int
+    cells: Cells,
+    spellings: Ids,
+    ends: Ints,
+    sentences: Ids,
+    places: Ids,
+    frequent: int,
+    number: int,
 ) -> tuple[Ids, Ids]:
-    """Number the pairs, target word by target word; return both words of each."""
-    last = np.full(src_size, -1, np.int64)  # the last pair of each source word
+    """Number pairs, target spelling by target spelling.
+
+    Args:
+        cells: the text, to be written to where a pair has no number yet.
+        spellings: the spelling of each source word.
+        ends: where the occurrences of each target spelling end; 0 comes first.
+        sentences: of each occurrence.
+        places: of each occurrence, in its sentence.
+        frequent: pairs that meet once are left out if both occur more often.
+        number: the first pair's.
+
+    Returns:
+        Both words of each, or of one of those that are spelt alike.
+    """
+    size = spellings.max() + 1 if len(spellings) else 0
+    often = np.bincount(spellings[cells.src], minlength=size)
+    last = np.full(size, -1, np.int64)  # the last pair of each source spelling
+    met, met_by = np.zeros(size, np.int64), np.full(size, -1, np.int64)
     room, count = 1 << 16, 0
     src, tgt = np.empty(room, np.int32), np.empty(room, np.int32)
-    for word in range(len(ends) - 1):
-        first = count
-        for occurrence in range(ends[word], ends[word + 1]):
+    for spelling in range(len(ends) - 1):
+        first, here = count, ends[spelling + 1] - ends[spelling]
+        for occurrence in range(ends[spelling], ends[spelling + 1]):
+            sentence = sentences[occurrence]
+            for word in cells.src[
+                cells.src_ends[sentence] : cells.src_ends[sentence + 1]
+            ]:
+                partner = spellings[word]
+                if met_by[partner] != spelling:
+                    met_by[partner] = spelling
+                    met[partner] = 0
+                met[partner] += 1
+        for occurrence in range(ends[spelling], ends[spelling + 1]):
             sentence = sentences[occurrence]
             start, end = cells.src_ends[sentence], cells.src_ends[sentence + 1]
             row = cells.ends[sentence] + places[occurrence] * (end - start)
             for place in range(start, end):
-                partner = cells.src[place]
+                cell = row + place - start
+                partner = spellings[cells.src[place]]
+                if cells.pairs[cell] != UNKNOWN:
+                    continue
+                rarer = min(here, often[partner])
+                if met[partner] == 1 and rarer > frequent:
+                    continue
                 if last[partner] < first:
                     if count == room:
                         src = np.concatenate((src, np.empty(room, np.int32)))
                         tgt = np.concatenate((tgt, np.empty(room, np.int32)))
                         room *= 2
                     last[partner] = count
-                    src[count], tgt[count] = partner, word
+                    src[count] = cells.src[place]
+                    tgt[count] = cells.tgt[
+                        cells.tgt_ends[sentence] + places[occurrence]
+                    ]
                     count += 1
-                cells.pairs[row + place - start] = last[partner]
+                cells.pairs[cell] = number + last[partner]
     return src[:count].copy(), tgt[:count].copy()

@@ -12,9 +12,9 @@ import numpy as np
 
 from aligner.prior import hmm
 from aligner.prior.agreement import Model, Side, expect
-from aligner.prior.cooccurrence import Cells, Doubles, Ids, Ints, Spelling, WordPairs
+from aligner.prior.cooccurrence import Cells, Doubles, Ids, Ints, Spelling
 from aligner.prior.hmm import Floats
-from aligner.text.scratch import mapped_zeros
+from aligner.text.scratch import forgotten, mapped_full
 
 # Few: judged by words alone, frequent ones grow too sure of partners, and by order
 # too, if it goes on for long.
@@ -29,12 +29,14 @@ class Counts:
 
     Attributes:
         links: (N,) links of each word pair.
+        linked: by direction, how often each emitted word is linked.
         null: by direction, how often each word is emitted by NULL.
         null_shares: (2,) by direction, the share of words that NULL emits.
         jumps: (2, 2 · MAX_JUMP + 1) how often each distance is jumped.
     """
 
     links: Doubles
+    linked: tuple[Doubles, Doubles]
     null: tuple[Doubles, Doubles]
     null_shares: Floats
     jumps: Doubles
@@ -48,7 +50,7 @@ class Estimate(NamedTuple):
 
 
 def estimate_agreement(
-    pairs: WordPairs,
+    pairs: int,
     spellings: Sequence[Spelling],
     cells: Cells,
     on_pass: Callable[[int], None],
@@ -57,28 +59,28 @@ def estimate_agreement(
     """Estimate a pair of aligners.
 
     Args:
-        pairs: the word pairs of the text.
-        spellings: other spellings of the words, the shorter the later.
+        pairs: how many word pairs there are.
+        spellings: of the words, the shorter the later; words as they are come first.
         cells: the text.
         on_pass: told after each iteration how many are done.
         threads: how many compute at once; the result is the same for any number.
     """
     model = _start(pairs, spellings, cells)
-    own = mapped_zeros(len(cells.pairs), np.float32)
+    own = mapped_full(len(cells.pairs), 0, np.float32)
     for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         # By words alone nothing is left out.
         known = iteration > LEXICAL_ITERATIONS
         with_order = iteration >= LEXICAL_ITERATIONS
         counts = _expect(model, cells, own, known, with_order, threads)
-        model = _maximise(model, counts, pairs, spellings, with_order)
+        model = _maximise(model, counts, spellings, with_order)
         on_pass(iteration + 1)
     return Estimate(model, counts)
 
 
-def occurrences(words: Ids, spellings: Sequence[Ids], size: int) -> Doubles:
-    """Return (W, V) how often each word occurs, and each of its spellings."""
-    counts = np.bincount(words, minlength=size).astype(np.float64)
-    return np.stack([counts, *(_sums(counts, spelling) for spelling in spellings)], 1)
+def occurrences(words: Ids, spellings: Sequence[Ids]) -> Doubles:
+    """Return (W, V) how often each word occurs in each of its spellings."""
+    counts = np.bincount(words, minlength=len(spellings[0])).astype(np.float64)
+    return np.stack([_sums(counts, spelling) for spelling in spellings], 1)
 
 
 def shares(counts: Doubles) -> Floats:
@@ -102,26 +104,23 @@ def added_up(values: Doubles, numbers: Ids | Ints, size: int = 0) -> Doubles:
     return sums
 
 
-def _start(pairs: WordPairs, spellings: Sequence[Spelling], cells: Cells) -> Model:
+def _start(pairs: int, spellings: Sequence[Spelling], cells: Cells) -> Model:
     """Return a model that knows nothing but how often words occur."""
-    every = [pairs, *(spelling.pairs for spelling in spellings)]
-    src_sizes = [len(spelling.src_words) for spelling in every]
-    tgt_sizes = [len(spelling.tgt_words) for spelling in every]
+    src_sizes = [len(spelling.pairs.src_words) for spelling in spellings]
+    tgt_sizes = [len(spelling.pairs.tgt_words) for spelling in spellings]
     return Model(
-        np.ones((len(pairs.src), len(every)), np.float32),
-        _first_side(cells.src, [s.src for s in spellings], src_sizes[0], tgt_sizes),
-        _first_side(cells.tgt, [s.tgt for s in spellings], tgt_sizes[0], src_sizes),
+        np.ones((pairs, len(spellings)), np.float32),
+        _first_side(cells.src, [s.src for s in spellings], tgt_sizes),
+        _first_side(cells.tgt, [s.tgt for s in spellings], src_sizes),
         np.full(2, NULL, np.float32),
         np.stack([hmm.first_jumps()] * 2),
     )
 
 
-def _first_side(
-    words: Ids, spellings: Sequence[Ids], size: int, partners: Sequence[int]
-) -> Side:
+def _first_side(words: Ids, spellings: Sequence[Ids], partners: Sequence[int]) -> Side:
     """Return what occurrences say of words that could be linked with any partner."""
-    counts = occurrences(words, spellings, size)
-    totals = np.tile(np.array(partners, np.float32), (size, 1))
+    counts = occurrences(words, spellings)
+    totals = np.tile(np.array(partners, np.float32), (len(counts), 1))
     by_null = counts[:, 0] / max(counts[:, 0].sum(), 1)
     return Side(totals, shares(counts), by_null.astype(np.float32))
 
@@ -135,19 +134,20 @@ def _expect(
     threads: int,
 ) -> Counts:
     """Count what both directions believe in."""
-    unlinked = (
+    linked = (
         np.zeros(len(cells.tgt), np.float32),
         np.zeros(len(cells.src), np.float32),
     )
+    unlinked = (np.zeros_like(linked[0]), np.zeros_like(linked[1]))
     chunks = cells.chunks()
     jumps = np.zeros((len(chunks), *model.jumps.shape))
     links = np.zeros(len(model.links))
 
     def run(number: int) -> None:
-        first, last = chunks[number]
         expect(
-            model, cells, first, last, own, known, with_order, unlinked, jumps[number]
-        )
+            model, cells, *chunks[number], own, known, with_order, linked, unlinked,
+            jumps[number],
+        )  # fmt: skip
 
     with ThreadPoolExecutor(threads, "prior") as pool:
         # Added up in the order of the text, so that rounding is always the same.
@@ -155,57 +155,53 @@ def _expect(
         for (first, last), _ in zip(chunks, done, strict=True):
             part = slice(cells.ends[first], cells.ends[last])
             np.add.at(links, cells.pairs[part], own[part].astype(np.float64))
-    tgt_null, src_null = (
-        added_up(by_null.astype(np.float64), ids, len(side.by_null))
-        for ids, by_null, side in (
-            (cells.tgt, unlinked[0], model.tgt),
-            (cells.src, unlinked[1], model.src),
-        )
-    )
+            forgotten(cells.pairs[part])
+            forgotten(own[part])
     null_shares = [by_null.sum() / max(len(by_null), 1) for by_null in unlinked]
     return Counts(
         links,
-        (tgt_null, src_null),
+        _by_word(linked, model, cells),
+        _by_word(unlinked, model, cells),
         np.clip(null_shares, LEAST_NULL, MOST_NULL).astype(np.float32),
         jumps.sum(axis=0),
     )
 
 
+def _by_word(
+    values: tuple[Floats, Floats], model: Model, cells: Cells
+) -> tuple[Doubles, Doubles]:
+    """Return the sum over the occurrences of each target word and each source word."""
+    of_tgt, of_src = (part.astype(np.float64) for part in values)
+    return (
+        added_up(of_tgt, cells.tgt, len(model.tgt.by_null)),
+        added_up(of_src, cells.src, len(model.src.by_null)),
+    )
+
+
 def _maximise(
-    model: Model,
-    counts: Counts,
-    pairs: WordPairs,
-    spellings: Sequence[Spelling],
-    with_order: bool,
+    model: Model, counts: Counts, spellings: Sequence[Spelling], with_order: bool
 ) -> Model:
     """Return the model that the expected counts make most likely."""
-    links = np.empty_like(model.links)
-    links[:, 0] = counts.links
-    for column, spelling in enumerate(spellings, start=1):
-        links[:, column] = _sums(counts.links, spelling.of_pair)
-    tgt_null, src_null = counts.null
-    src = _side(
-        model.src, counts.links, pairs.src, [s.src for s in spellings], src_null
-    )
-    tgt = _side(
-        model.tgt, counts.links, pairs.tgt, [s.tgt for s in spellings], tgt_null
-    )
+    links = np.zeros_like(model.links)
+    for column, spelling in enumerate(spellings):
+        known = len(spelling.of_pair)
+        links[:known, column] = _sums(counts.links[:known], spelling.of_pair)
+    (of_tgt, of_src), (tgt_null, src_null) = counts.linked, counts.null
+    src = _side(model.src, of_src, [s.src for s in spellings], src_null)
+    tgt = _side(model.tgt, of_tgt, [s.tgt for s in spellings], tgt_null)
     if not with_order:
         return Model(links, src, tgt, model.null, model.jumps)
     jumps = np.stack([hmm.normalised_jumps(of_side) for of_side in counts.jumps])
     return Model(links, src, tgt, counts.null_shares, jumps)
 
 
-def _side(
-    old: Side, links: Doubles, words: Ids, spellings: Sequence[Ids], null: Doubles
-) -> Side:
+def _side(old: Side, linked: Doubles, spellings: Sequence[Ids], null: Doubles) -> Side:
     """Return what the expected counts say of one side's words."""
-    totals = np.empty_like(old.totals)
-    of_words = added_up(links, words, len(totals))
-    totals[:, 0] = of_words
-    for column, spelling in enumerate(spellings, start=1):
-        totals[:, column] = _sums(of_words, spelling)
+    totals = np.stack([_sums(linked, spelling) for spelling in spellings], 1)
     # Half of what it did before: the start was each word's frequency, so that no word
     # is ever impossible.
     emitted = null / max(float(null.sum()), 1e-30)
-    return Side(totals, old.shares, ((emitted + old.by_null) / 2).astype(np.float32))
+    return Side(
+        totals.astype(np.float32), old.shares,
+        ((emitted + old.by_null) / 2).astype(np.float32),
+    )  # fmt: skip

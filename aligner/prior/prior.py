@@ -27,9 +27,9 @@ from aligner.prior.cooccurrence import (
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
     LEXICAL_ITERATIONS,
+    Counts,
     added_up,
     estimate_agreement,
-    occurrences,
     shares,
 )
 from aligner.prior.hmm import Doubles, Floats
@@ -42,13 +42,13 @@ from aligner.prior.soft_links import (
 from aligner.processors import cpu_share
 from aligner.terms import PRESETS
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
+from aligner.text.scratch import forgotten
 from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
-MAX_PAIRS = 100_000  # that are learnt from: memory grows with the word pairs
 THRESHOLD_CHUNKS = 16  # of a text, enough to choose a threshold by
 PART = 10_000  # pairs of a text to align that are handled together
-LETTERS = (4, 3)  # of the beginnings that words are spelt as, beside whole words
+LETTERS = (0, 4, 3)  # that words are spelt by; 0 stands for whole words
 
 # How both directions' posteriors, of one shape, become a link's probability.
 Join: TypeAlias = Callable[[Floats, Floats], Floats]
@@ -131,7 +131,7 @@ class Prior:
         links = GrowingLinks()
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
-            pairs, cells = gather_word_pairs(some)
+            pairs, cells, _ = gather_word_pairs(some)
             _collect(self._model(pairs), cells, links, join, threads or cpu_share())
         return links.finish()
 
@@ -142,7 +142,7 @@ class Prior:
         words + 1), NULL last; every row sums to 1.
         """
         text = NumberedBitext.of(pairs).renamed(canonical)
-        word_pairs, cells = gather_word_pairs(text)
+        word_pairs, cells, _ = gather_word_pairs(text)
         forward, reverse = _read(self._model(word_pairs), cells, 0, len(pairs))
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
@@ -229,9 +229,6 @@ def estimate(
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
-    Of more than `MAX_PAIRS`, as many evenly spread ones are learnt from: memory grows
-    with the pairs of words that meet in them.
-
     Args:
         text: the sentence pairs.
         on_pass: told after each pass over the text how many of how many are done.
@@ -239,51 +236,48 @@ def estimate(
         threads: how many compute at once, by default one on each processor; the result
             is the same for any number.
     """
-    if len(text) > MAX_PAIRS:
-        spread = np.linspace(0, len(text) - 1, MAX_PAIRS).astype(int)
-        prior, _ = estimate(text.select(spread), on_pass, join, threads)
-        return prior, prior.align(text, join, threads)
     log.info("prior: learning from %d pairs", len(text))
     started = time.monotonic()
     threads = threads or cpu_share()
     passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1
-    pairs, cells = gather_word_pairs(text.renamed(canonical))
-    spellings = [spelt(pairs, partial(spell, letters=letters)) for letters in LETTERS]
-    model, counted = estimate_agreement(
-        pairs, spellings, cells, lambda done: on_pass(done, passes), threads
+    spells = [partial(spell, letters=letters) for letters in LETTERS]
+    pairs, cells, known = gather_word_pairs(text.renamed(canonical), spells)
+    spellings = [spelt(pairs, *each) for each in zip(spells, known, strict=True)]
+    model, counts = estimate_agreement(
+        len(pairs.src), spellings, cells, lambda done: on_pass(done, passes), threads
     )
     links = GrowingLinks()
     _collect(model, cells, links, join, threads)
     on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
-    return _prior(pairs, spellings, cells, model, counted.links), links.finish()
+    return _prior(spellings, cells, model, counts), links.finish()
 
 
 def _prior(
-    pairs: WordPairs,
-    spellings: Sequence[Spelling],
-    cells: Cells,
-    model: Model,
-    links: Doubles,
+    spellings: Sequence[Spelling], cells: Cells, model: Model, counts: Counts
 ) -> Prior:
     """Return what was learnt of a text, by its words instead of its numbers."""
-    src = occurrences(cells.src, (), len(pairs.src_words))[:, 0]
-    tgt = occurrences(cells.tgt, (), len(pairs.tgt_words))[:, 0]
-    known = [_known_pairs(0, pairs, links, src, tgt)]
+    of_tgt, of_src = counts.linked
+    known = []
     for letters, spelling in zip(LETTERS, spellings, strict=True):
-        known.append(
-            _known_pairs(
-                letters,
-                spelling.pairs,
-                added_up(links, spelling.of_pair, len(spelling.pairs.src)),
-                added_up(src, spelling.src, len(spelling.pairs.src_words)),
-                added_up(tgt, spelling.tgt, len(spelling.pairs.tgt_words)),
-            )
-        )
+        pairs, size = spelling.pairs, len(spelling.of_pair)
+        links = added_up(counts.links[:size], spelling.of_pair, len(pairs.src))
+        src = _known_words(pairs.src_words, spelling.src, of_src, cells.src)
+        tgt = _known_words(pairs.tgt_words, spelling.tgt, of_tgt, cells.tgt)
+        known.append(KnownPairs(letters, src, tgt, pairs.keys(), _floats(links)))
     by_null = model.src.by_null, model.tgt.by_null
     thresholds = _thresholds(model, cells)
     return Prior(tuple(known), *by_null, model.null, model.jumps, thresholds)
+
+
+def _known_words(
+    numbers: dict[str, int], spelling: Ids, linked: Doubles, occurrences: Ids
+) -> KnownWords:
+    """Return what was learnt of words in one spelling, given their occurrences."""
+    counts = np.bincount(spelling[occurrences], minlength=len(numbers))
+    totals = added_up(linked, spelling, len(numbers))
+    return KnownWords(numbers, _floats(totals), counts.astype(np.float32))
 
 
 def _thresholds(model: Model, cells: Cells) -> Doubles:
@@ -296,23 +290,6 @@ def _thresholds(model: Model, cells: Cells) -> Doubles:
     if not len(likely):
         return np.full(len(PRESETS), 0.5)
     return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])
-
-
-def _known_pairs(
-    letters: int, pairs: WordPairs, links: Doubles, src: Doubles, tgt: Doubles
-) -> KnownPairs:
-    """Return what was learnt in one spelling, given how often its words occur."""
-    keys = pairs.keys()
-    order = np.argsort(keys)
-    src_totals = added_up(links, pairs.src, len(src))
-    tgt_totals = added_up(links, pairs.tgt, len(tgt))
-    return KnownPairs(
-        letters,
-        KnownWords(pairs.src_words, _floats(src_totals), _floats(src)),
-        KnownWords(pairs.tgt_words, _floats(tgt_totals), _floats(tgt)),
-        keys[order],
-        _floats(links[order]),
-    )
 
 
 def _floats(values: NDArray[np.float64]) -> Floats:
@@ -340,6 +317,7 @@ def _collect(
     def run(chunk: tuple[int, int]) -> tuple[Ints, SoftLinks]:
         first, last = chunk
         joint = join(*_read(model, cells, first, last))
+        forgotten(cells.pairs[cells.ends[first] : cells.ends[last]])
         found = np.flatnonzero(joint > LEAST_PROBABILITY)
         ends = cells.ends[first : last + 1] - cells.ends[first]
         pair = np.searchsorted(ends, found, side="right") - 1

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.text.scratch import BLOCK, GrowingArray, mapped_zeros
+from aligner.text.scratch import BLOCK, GrowingArray, mapped_full
 from aligner.text.words import canonical
 
 PART = 1 << 18  # pairs that are compared at once, about
@@ -44,7 +44,7 @@ class PairHashes:
         """Return whether each pair is equal to an earlier one, on disk."""
         self._write()
         high, low = (half.finish() for half in self._halves)
-        repeated = mapped_zeros(len(high), np.bool_)
+        repeated = mapped_full(len(high), 0, np.bool_)
         bits = (len(high) // PART).bit_length()
         for part in range(1 << bits):
             places = _places(high, part, bits)

@@ -81,16 +81,33 @@ class GrowingArray:
         return np.frombuffer(mapping, self._dtype)
 
 
-def mapped_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Return zeros to be written over.
+def mapped_full(size: int, filler: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array of one number, to be written over.
 
     Raises:
         OSError: the disk is full: all its room is taken at once.
     """
-    zeros = GrowingArray(dtype)
+    values = GrowingArray(dtype)
     for first in range(0, size, BLOCK):
-        zeros.append(np.zeros(min(BLOCK, size - first), dtype))
-    return zeros.finish(writable=True)
+        values.append(np.full(min(BLOCK, size - first), filler, dtype))
+    return values.finish(writable=True)
+
+
+def forgotten(values: NDArray[Any]) -> None:
+    """Give back the memory that a part of a mapped array has, until it is next used.
+
+    What was written is kept on disk. Systems that cannot do this do it when memory is
+    short.
+    """
+    owner: object = values
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise"):
+        return
+    first = values.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+    begin = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+    if begin < first + values.nbytes:
+        owner.madvise(mmap.MADV_DONTNEED, begin, first + values.nbytes - begin)
 
 
 def mapped_range(size: int) -> NDArray[np.int64]:

@@ -19,8 +19,8 @@ from aligner.text.filters import FilterCounts, Filters, filter_pairs
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.scratch import (
     GrowingArray,
+    mapped_full,
     mapped_range,
-    mapped_zeros,
     places_of_false,
     taken,
 )
@@ -192,7 +192,7 @@ def _read_pairs(
     repeated = (
         hashes.repeated()
         if limits.drop_duplicates
-        else mapped_zeros(counts.kept, np.bool_)
+        else mapped_full(counts.kept, 0, np.bool_)
     )
     kept = places_of_false(repeated)
     counts.duplicate = counts.kept - len(kept)

@@ -23,7 +23,7 @@ from aligner.prior.soft_links import TextLinks
 from aligner.prior.storage import PRIOR, load_prior, save_prior
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext
-from aligner.text.scratch import BLOCK, mapped_zeros, places_of_false, taken
+from aligner.text.scratch import BLOCK, mapped_full, places_of_false, taken
 from aligner.text.subwords import Subwords
 from aligner.training.corpus import (
     TrainingFiles,
@@ -206,7 +206,7 @@ def _encode(
 ) -> tuple[EncodedBitext, NDArray[np.int64]]:
     """Return the pairs that a batch can hold, encoded, and which ones they are."""
     encoded = encode(text, subwords)
-    too_long = mapped_zeros(len(encoded), np.bool_)
+    too_long = mapped_full(len(encoded), 0, np.bool_)
     for side in (encoded.src, encoded.tgt):
         for first in range(0, len(side), BLOCK):
             lengths = side.part(first, first + BLOCK).lengths()

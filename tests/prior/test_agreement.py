@@ -115,7 +115,7 @@ def test_lexical_iterations_equal_the_loops(
     """Of whole words only."""
     monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", iterations)
     monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
-    monkeypatch.setattr(prior_module, "LETTERS", ())
+    monkeypatch.setattr(prior_module, "LETTERS", (0,))
     prior, _ = estimate(SMALL)
     (known,) = prior.spellings
     links, nulls = naive_iterations(SMALL, iterations)
@@ -145,7 +145,11 @@ def expected_links(prior: Prior, spelling: int = 0) -> Table:
     }
 
 
-def test_links_of_beginnings_are_those_of_their_words() -> None:
+def test_links_of_beginnings_are_those_of_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of rare pairs of frequent words, too, which only beginnings tell apart."""
+    monkeypatch.setattr(cooccurrence, "FREQUENT", 2**40)
     prior, _ = estimate([(pair.src, pair.tgt) for pair in sample_corpus(60)])
     words = expected_links(prior)
     for spelling, known in enumerate(prior.spellings[1:], start=1):
@@ -155,6 +159,33 @@ def test_links_of_beginnings_are_those_of_their_words() -> None:
             sums[src, tgt] += n
         assert expected_links(prior, spelling) == pytest.approx(sums, rel=1e-3)
         assert max(map(len, known.src.numbers)) == known.letters
+
+
+def test_rare_pairs_of_frequent_words_are_known_by_their_beginnings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What words are linked with in all stays: only who with is forgotten."""
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(300)]
+    monkeypatch.setattr(estimation, "LEXICAL_ITERATIONS", 1)
+    monkeypatch.setattr(estimation, "HMM_ITERATIONS", 0)
+    pruned, _ = estimate(pairs)
+    monkeypatch.setattr(cooccurrence, "FREQUENT", 2**40)
+    whole, _ = estimate(pairs)
+    for spelling, (some, every) in enumerate(
+        zip(pruned.spellings, whole.spellings, strict=True)
+    ):
+        left, links = expected_links(pruned, spelling), expected_links(whole, spelling)
+        assert left.keys() <= links.keys()
+        assert left == pytest.approx({pair: links[pair] for pair in left}, rel=1e-3)
+        for one, other in ((some.src, every.src), (some.tgt, every.tgt)):
+            assert one.numbers == other.numbers
+            np.testing.assert_allclose(one.totals, other.totals, rtol=1e-3)
+    first, *_, last = (
+        (len(some.keys), len(every.keys))
+        for some, every in zip(pruned.spellings, whole.spellings, strict=True)
+    )
+    assert first[0] < first[1]
+    assert last[0] == last[1], "the last beginnings tell all apart"
 
 
 # What is known of words, and of their beginnings
@@ -171,7 +202,7 @@ def emissions(
     Given the expected links of both by each spelling, the emitting word's links in all,
     and the emitted word's shares among those that are spelt alike.
     """
-    _, cells = gather_word_pairs(NumberedBitext.of([(["a"], ["A"])]))
+    _, cells, _ = gather_word_pairs(NumberedBitext.of([(["a"], ["A"])]))
     row = [np.array([values], np.float32) for values in (links, totals, shares)]
     one = np.ones(1, np.float32)
     src, tgt = Side(row[1], row[2], one), Side(row[1], row[2], one)
@@ -300,7 +331,7 @@ def test_endings_seen_once_are_learnt_from_each_other(
         return float(forward[1, -1])
 
     of_null_with_beginnings = of_null()
-    monkeypatch.setattr(prior_module, "LETTERS", ())
+    monkeypatch.setattr(prior_module, "LETTERS", (0,))
     assert of_null_with_beginnings < of_null() / 100
 
 
@@ -448,19 +479,6 @@ def test_the_listener_is_told_of_every_pass() -> None:
     told: list[tuple[int, int]] = []
     estimate(SMALL, lambda done, of: told.append((done, of)))
     assert told == [(n, len(told)) for n in range(1, len(told) + 1)]
-
-
-def test_of_a_large_text_a_part_is_learnt_from_and_all_is_aligned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(prior_module, "MAX_PAIRS", 50)
-    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(99)]
-    prior, links = estimate(pairs)
-    part, _ = estimate(pairs[::2])  # evenly spread: 50 of 99
-    for one, other in zip(prior.spellings, part.spellings, strict=True):
-        assert one.src.numbers == other.src.numbers
-    assert len(links) == 99
-    assert all(len(found.src) for found in links)
 
 
 def test_parts_of_a_large_text_have_the_links_of_the_whole(

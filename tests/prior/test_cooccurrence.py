@@ -1,10 +1,13 @@
 """Cells of words that occur together, against the words themselves."""
 
+from collections import Counter
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from aligner.prior import cooccurrence
-from aligner.prior.cooccurrence import Cells, WordPairs, gather_word_pairs, spelt
+from aligner.prior.cooccurrence import Gathered, gather_word_pairs, spelt
 from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[list[str], list[str]]
@@ -23,16 +26,13 @@ def random_pairs(count: int, seed: int = 1) -> list[Pair]:
 PAIRS = random_pairs(60)
 
 
-Gathered = tuple[WordPairs, Cells]
-
-
 @pytest.fixture(scope="module")
 def gathered() -> Gathered:
     return gather_word_pairs(NumberedBitext.of(PAIRS))
 
 
 def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
-    pairs, cells = gathered
+    pairs, cells, _ = gathered
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     assert len(cells.ends) == len(PAIRS) + 1
     for index, (src, tgt) in enumerate(PAIRS):
@@ -43,7 +43,7 @@ def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
 
 
 def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
-    pairs, _ = gathered
+    pairs = gathered.pairs
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     found = [
         (src_words[s], tgt_words[t]) for s, t in zip(pairs.src, pairs.tgt, strict=True)
@@ -56,13 +56,13 @@ def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
 def test_many_word_pairs_are_numbered() -> None:
     """More than there is room for at first."""
     src, tgt = [f"s{i}" for i in range(300)], [f"t{i}" for i in range(400)]
-    pairs, cells = gather_word_pairs(NumberedBitext.of([(src, tgt)]))
+    pairs, cells, _ = gather_word_pairs(NumberedBitext.of([(src, tgt)]))
     assert len(pairs.src) == len(pairs.tgt) == 300 * 400
     assert sorted(cells.pairs.tolist()) == list(range(300 * 400))
 
 
 def test_sentences_are_numbered(gathered: Gathered) -> None:
-    pairs, cells = gathered
+    pairs, cells, _ = gathered
     for side, numbers, ids, ends in (
         (0, pairs.src_words, cells.src, cells.src_ends),
         (1, pairs.tgt_words, cells.tgt, cells.tgt_ends),
@@ -74,12 +74,12 @@ def test_sentences_are_numbered(gathered: Gathered) -> None:
 
 def test_words_spelt_alike_are_one(gathered: Gathered) -> None:
     """Under a spelling that a, b, c and d, and E to J, share."""
-    pairs, _ = gathered
+    pairs = gathered.pairs
 
     def spell(word: str) -> str:
         return "low" if word in "abcd" else "high" if word in "EFGHIJ" else word
 
-    spelling = spelt(pairs, spell)
+    spelling = spelt(pairs, spell, len(pairs.src))
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     src_spelt = list(spelling.pairs.src_words)
     tgt_spelt = list(spelling.pairs.tgt_words)
@@ -96,12 +96,52 @@ def test_words_spelt_alike_are_one(gathered: Gathered) -> None:
     assert (np.diff(spelling.pairs.keys()) > 0).all()
 
 
+@pytest.mark.parametrize("frequent", [0, 2, 5, 1000])
+def test_rare_pairs_of_frequent_words_are_told_apart_by_their_spelling(
+    frequent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each by the first spelling under which it is not rare, as the loops find it."""
+    monkeypatch.setattr(cooccurrence, "FREQUENT", frequent)
+    spells = [str, lambda word: "abc" if word in "abc" else word, lambda word: "x"]
+    text = [(list(src), list(tgt)) for src, tgt in random_pairs(25, seed=3)]
+
+    def names(spell: Callable[[str], str]) -> list[tuple[str, str]]:
+        return [(spell(s), spell(t)) for src, tgt in text for t in tgt for s in src]
+
+    expected: list[tuple[int, str, str]] = []
+    spelt_cells = [names(spell) for spell in spells]
+    met = [Counter(pairs) for pairs in spelt_cells]
+    counts = [
+        [Counter(spell(w) for pair in text for w in pair[side]) for side in (0, 1)]
+        for spell in spells
+    ]
+    for cell in range(len(spelt_cells[0])):
+        for level, pairs in enumerate(spelt_cells):
+            src, tgt = pairs[cell]
+            rarer = min(counts[level][0][src], counts[level][1][tgt])
+            last = level == len(spells) - 1
+            if last or met[level][src, tgt] > 1 or rarer <= frequent:
+                expected.append((level, src, tgt))
+                break
+    pairs, cells, known = gather_word_pairs(NumberedBitext.of(text), spells)
+    levels = np.searchsorted(known, cells.pairs, side="right")
+    src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
+    found = [
+        (level, spells[level](src_words[s]), spells[level](tgt_words[t]))
+        for level, s, t in zip(
+            levels.tolist(), pairs.src[cells.pairs], pairs.tgt[cells.pairs], strict=True
+        )
+    ]
+    assert found == expected
+    assert len(set(expected)) == len(pairs.src) == known[-1], "one for all spelt alike"
+
+
 @pytest.mark.parametrize("size", [1, 40, 100_000])
 def test_chunks_are_the_whole_text(
     size: int, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cooccurrence, "CHUNK_CELLS", size)
-    _, cells = gathered
+    cells = gathered.cells
     chunks = cells.chunks()
     assert [pair for first, last in chunks for pair in range(first, last)] == list(
         range(len(PAIRS))
@@ -112,6 +152,7 @@ def test_chunks_are_the_whole_text(
 
 @pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], []), ([], [])]])
 def test_text_without_a_usable_pair(pairs: list[Pair]) -> None:
-    word_pairs, cells = gather_word_pairs(NumberedBitext.of(pairs))
+    word_pairs, cells, known = gather_word_pairs(NumberedBitext.of(pairs))
     assert len(cells.pairs) == len(word_pairs.src) == 0
+    assert known == [0]
     assert cells.ends.tolist() == [0] * (len(pairs) + 1)

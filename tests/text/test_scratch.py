@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from aligner.text import scratch
 from aligner.text.scratch import (
     GrowingArray,
+    forgotten,
+    mapped_full,
     mapped_range,
-    mapped_zeros,
     places_of_false,
     scratch_disk,
     taken,
@@ -43,13 +44,41 @@ def test_what_is_added_comes_back(parts: list[list[int]]) -> None:
 
 
 def test_arrays_to_be_written_over() -> None:
-    for array in (mapped_zeros(8, np.float32), mapped_range(8)):
+    for array in (mapped_full(8, 0, np.float32), mapped_range(8)):
         array[3] = 7
         assert array[3] == 7
         assert len(array) == 8
     assert mapped_range(8).tolist() == list(range(8))
-    assert not mapped_zeros(8, bool).any()
-    assert len(mapped_zeros(0, np.int64)) == 0
+    assert not mapped_full(8, 0, bool).any()
+    assert len(mapped_full(0, 0, np.int64)) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(0, 1 << 20), (5, 300_001), (7, 9), (3, 3)]
+)
+def test_what_is_forgotten_is_still_there(first: int, last: int) -> None:
+    array = mapped_full(1 << 20, -1, np.int32)
+    assert (array == -1).all()
+    array[::3] = np.arange(len(array[::3]))
+    expected = array.copy()
+    forgotten(array[first:last])
+    np.testing.assert_array_equal(array, expected)
+    small = np.arange(5)
+    forgotten(small)
+    assert small.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_forgotten_takes_no_memory() -> None:
+    def resident() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("RssFile:")[1].split()[0]) << 10
+
+    array = mapped_full(1 << 24, 0, np.int32)
+    array[:] = 1
+    before = resident()
+    forgotten(array)
+    assert before - resident() > 0.9 * array.nbytes
 
 
 @given(st.lists(st.booleans()))
@@ -74,10 +103,10 @@ def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     program = f"""
 import numpy as np
 from pathlib import Path
-from aligner.text.scratch import mapped_zeros, scratch_disk
+from aligner.text.scratch import mapped_full, scratch_disk
 try:
     with scratch_disk(Path({str(tmp_path)!r})):
-        mapped_zeros(1 << 20, np.int64)
+        mapped_full(1 << 20, 0, np.int64)
 except OSError as error:
     print(error.filename, error.strerror)
 """

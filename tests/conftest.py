@@ -187,6 +187,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"run", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
+        if any(map(item.get_closest_marker, ("process", "browser", "ray"))):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,8 @@ from aligner.analysis.report.figures import DRAWN_POINTS, Curves, Heatmap, Scatt
 from aligner.analysis.tokens.frequencies import frequency_ranks
 from aligner.errors import CorpusError
 
+pytestmark = pytest.mark.slow
+
 Rows = list[list[Cell]]
 
 

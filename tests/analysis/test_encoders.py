@@ -29,6 +29,8 @@ from aligner.analysis.encoder.encoder import Encoder
 from aligner.analysis.encoder.layers import LayerReading
 from aligner.errors import ConfigError, CorpusError, ModelError
 
+pytestmark = pytest.mark.slow
+
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
 
 

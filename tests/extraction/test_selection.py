@@ -5,13 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reversal_task import Pair, reversal_model, reversal_pairs
 from small_models import WORDS, random_model
 
 from aligner.extraction import forced_decoding
-from aligner.extraction.aligner import Aligner
+from aligner.extraction.aligner import WordPair
 from aligner.extraction.forced_decoding import SubwordPair
-from aligner.extraction.link_rule import SOFT_THRESHOLD, LinkRule
+from aligner.extraction.link_rule import SOFT_THRESHOLD
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.extraction.selection import (
     ReadingChoice,
@@ -27,7 +26,7 @@ from aligner.nmt.norms import layer_norms
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
 
 
-def word_pairs(count: int) -> list[Pair]:
+def word_pairs(count: int) -> list[WordPair]:
     rng = np.random.default_rng(5)
 
     def words() -> list[str]:
@@ -36,7 +35,7 @@ def word_pairs(count: int) -> list[Pair]:
     return [(words(), words()) for _ in range(count)]
 
 
-def segmented(model: TranslationModel, pairs: list[Pair]) -> list[SubwordPair]:
+def segmented(model: TranslationModel, pairs: list[WordPair]) -> list[SubwordPair]:
     return [SubwordPair.of(pair, model.subwords) for pair in pairs]
 
 
@@ -160,7 +159,7 @@ def test_without_scores_the_threshold_is_the_usual_one() -> None:
 
 
 @torch.no_grad()
-def naive_mean_norms(model: TranslationModel, pairs: list[Pair]) -> list[float]:
+def naive_mean_norms(model: TranslationModel, pairs: list[WordPair]) -> list[float]:
     """Mean over all target subwords of their mean norm over source subwords."""
     means: list[list[float]] = [[], [], []]
     for src, tgt in pairs:
@@ -204,46 +203,3 @@ def test_the_choice_as_a_model_stores_it() -> None:
         ],
         "thresholds": {"recall": 0.2},
     }
-
-
-# Reversed digits: the k-th of n belongs to the (n - 1 - k)-th, and to nothing else.
-
-
-@pytest.fixture(scope="module")
-def choice() -> ReadingChoice:
-    model = reversal_model()
-    return choose_by_agreement(
-        model.network, segmented(model, reversal_pairs(100, seed=3))
-    )
-
-
-def test_what_predicts_a_digit_reads_it(choice: ReadingChoice) -> None:
-    """With one decoder layer the row that predicts must look at the digit: AWO."""
-    assert choice.reading == Reading(0, "awo")
-    assert choice.figures[choice.reading] > 0.95
-
-
-@pytest.mark.parametrize("direction", ["forward", "reverse", "both"])
-def test_reversed_digits_align_anti_diagonally(
-    choice: ReadingChoice, direction: str
-) -> None:
-    pairs = reversal_pairs(100, seed=4)
-    aligner = Aligner(reversal_model(), choice.reading, LinkRule(direction=direction))
-    found = wrong = 0
-    for (src, _), aligned in zip(pairs, aligner.align(pairs), strict=True):
-        anti_diagonal = {(i, len(src) - 1 - i) for i in range(len(src))}
-        found += len(aligned.links & anti_diagonal)
-        wrong += len(aligned.links - anti_diagonal)
-    digits = sum(len(src) for src, _ in pairs)
-    assert found > 0.97 * digits
-    assert wrong < 0.03 * digits
-
-
-def test_the_other_rows_are_beside_it() -> None:
-    """Read by AWI the same model links each digit to the one that comes next."""
-    pairs = reversal_pairs(50, seed=4)
-    aligner = Aligner(reversal_model(), Reading(0, "awi"), LinkRule("forward"))
-    found = 0
-    for (src, _), aligned in zip(pairs, aligner.align(pairs), strict=True):
-        found += len(aligned.links & {(i, len(src) - 1 - i) for i in range(len(src))})
-    assert found < 0.1 * sum(len(src) for src, _ in pairs)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from reversal_task import reversal_model, reversal_pairs
 from small_models import random_batch, random_model, random_network, sizes
 from torch import Tensor
 
@@ -158,39 +157,6 @@ def test_it_ends_at_a_limit_where_eos_never_comes() -> None:
     for beam in (1, 3):
         found = beam_search(network, src, TO_TGT, beam, 1.0)
         assert [len(ids) for ids in found] == [2 * 6 + 10] * 2
-
-
-@pytest.mark.parametrize("beam", [1, 4])
-def test_a_model_trained_to_reverse_reverses(beam: int) -> None:
-    pairs = reversal_pairs(100, seed=5)
-    sources = [src for src, _ in pairs]
-    found = translate(reversal_model(), sources, beam=beam)
-    right = sum(words == tgt for words, (_, tgt) in zip(found, pairs, strict=True))
-    assert right >= 95
-
-
-def test_the_other_direction_is_learnt_too() -> None:
-    pairs = reversal_pairs(50, seed=6)
-    found = translate(reversal_model(), [tgt for _, tgt in pairs], into="src", beam=1)
-    right = sum(words == src for words, (src, _) in zip(found, pairs, strict=True))
-    assert right >= 47
-
-
-@pytest.mark.parametrize("beam", [1, 4])
-def test_company_does_not_matter(beam: int) -> None:
-    """150 sentences, several batches: in order, and each as if it came alone."""
-    sources = [src for src, _ in reversal_pairs(150, seed=7)]
-    together = translate(reversal_model(), sources, beam=beam)
-    for source, found in list(zip(sources, together, strict=True))[::10]:
-        assert translate(reversal_model(), [source], beam=beam) == [found]
-
-
-def test_an_empty_sentence_has_an_empty_translation() -> None:
-    model = reversal_model()
-    (expected,) = translate(model, [["1", "2"]])
-    assert translate(model, [[], ["1", "2"], []]) == [[], expected, []]
-    assert translate(model, [[]]) == [[]]
-    assert translate(model, []) == []
 
 
 def test_the_tag_is_what_the_model_was_trained_with(

@@ -57,7 +57,8 @@ def training_in(
     renewal: Renewal | None = None,
 ) -> Training:
     torch.manual_seed(seed)
-    network = Transformer(sizes(dropout=dropout, decoder_layers=1), 20)
+    shape = sizes(dropout=dropout, encoder_layers=1, decoder_layers=1)
+    network = Transformer(shape, 20)
     budget = settings.batch_tokens
     return Training(
         network,
@@ -103,6 +104,7 @@ def report_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("report_every_update")
 @pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.slow
 def test_resuming_ends_in_the_same_weights(tmp_path: Path, accumulate: int) -> None:
     settings = config(accumulate=accumulate)
     whole = training_in(tmp_path / "whole", settings)
@@ -128,6 +130,7 @@ def test_resuming_ends_in_the_same_weights(tmp_path: Path, accumulate: int) -> N
 
 
 @pytest.mark.usefixtures("report_every_update")
+@pytest.mark.slow
 def test_resuming_after_any_update_of_two_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,6 +471,7 @@ GUIDE = random_guide(TRAIN)
 
 @pytest.mark.usefixtures("report_every_update")
 @pytest.mark.parametrize("killed_at", [4, 11])
+@pytest.mark.slow
 def test_resuming_with_a_guide_ends_in_the_same_weights(
     tmp_path: Path, killed_at: int
 ) -> None:
@@ -688,6 +692,7 @@ def test_when_the_loss_stops_falling_the_next_round_begins(
 
 @pytest.mark.usefixtures("report_every_update")
 @pytest.mark.parametrize("agreements", [[0.5, 0.6], [0.5, 0.4]], ids=["taken", "not"])
+@pytest.mark.slow
 def test_resuming_goes_on_with_the_guide_of_its_round(
     tmp_path: Path, agreements: list[float]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,20 +23,41 @@ if find_spec("ray") is None or find_spec("pyarrow") is None:
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aligner.files import HOST
-
 pytestmark = pytest.mark.ray
 
 EXAMPLE = ROOT / "examples" / "align_parquet.py"
 FILES, ROWS = 4, 5
 # Lines that Ray's own processes may write at any time, even after our last one.
 RAYS_OWN = re.compile(r"^(\x1b\[\d+m)?\((raylet|pid=gcs_server)\).*\n?", re.MULTILINE)
+LOADED = """
+import json, os, signal, sys, types
+from pathlib import Path
+example = types.ModuleType("example")
+exec(Path({example!r}).read_text(), example.__dict__)
+"""
+# The example, killed when two of four shares are done, and a third one is written.
+KILLED = (
+    LOADED
+    + """
+def killed(**_):
+    part = Path(sys.argv[3] + ".part")
+    settings, _, shares = json.loads((part / "_run.json").read_text())
+    worker = example.AlignShare(part, settings)
+    for share in shares[::2]:
+        worker(share)
+    example.pq.write_table = lambda table, path: os.kill(os.getpid(), signal.SIGKILL)
+    worker(shares[3])
+
+example.ray.init = killed
+example.main()
+"""
+)
 # The example, one of whose workers is killed when it has written a share but not yet
 # renamed it; then, in the same cluster, Ray calls the batch function itself.
-PROGRAM = """
-import json, os, signal, sys, types
+PROGRAM = (
+    LOADED
+    + """
 from contextlib import contextmanager
-from pathlib import Path
 import ray.data
 from aligner.extraction.table_rows import AlignBatch
 from aligner.files import replacing
@@ -52,8 +74,6 @@ def dying_once(path):
             return
         os.kill(os.getpid(), signal.SIGKILL)
 
-example = types.ModuleType("example")
-exec(Path({example!r}).read_text(), example.__dict__)
 example.replacing = dying_once
 example.main()
 
@@ -67,6 +87,7 @@ rows = ray.data.read_parquet(text).map_batches(
 ).take_all()
 Path({rows!r}).write_text(json.dumps(rows))
 """
+)
 
 
 @dataclass(frozen=True)
@@ -145,14 +166,28 @@ def links(ray: Ray, trained: Trained, run: Run) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def survived(ray: Ray, trained: Trained) -> list[dict[str, Any]]:
-    """Align with two workers, one of which is killed; return what the program found."""
+def begun(ray: Ray, trained: Trained, run: Run) -> dict[str, int]:
+    """Leave what a killed command has done; return its files with their numbers."""
+    program = KILLED.format(example=str(EXAMPLE))
+    result = run(trained.model, ray.text, ray.folder / "out", program=program)
+    assert result.code == -signal.SIGKILL, result.err
+    part = ray.folder / "out.part"
+    assert len(list(part.glob(".*.part"))) == 1, "what it was writing"
+    found = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
+    assert len(found) == 2
+    return found
+
+
+@pytest.fixture(scope="module")
+def survived(ray: Ray, trained: Trained, begun: dict[str, int]) -> list[dict[str, Any]]:
+    """Go on with two workers, one of which is killed; return what the program found."""
     marker, file, out = (ray.folder / name for name in ("killed", "rows.json", "out"))
     program = ray.folder / "program.py"
     names = {"marker": str(marker), "rows": str(file), "example": str(EXAMPLE)}
     program.write_text(PROGRAM.format(**names))
     result = ray.run(trained.model, ray.text, out, "--workers", "2", program=program)
     assert result.code == 0, result.err
+    assert f"out: {FILES * ROWS} rows\n" in result.err
     assert marker.exists()
     rows: list[dict[str, Any]] = json.loads(file.read_text())
     return rows
@@ -172,10 +207,17 @@ def check(out: Path, links: list[str]) -> None:
     assert all(0 <= score <= 1 for score in table["score"].to_pylist())
 
 
-def test_a_killed_worker_loses_and_doubles_nothing(
+def test_who_is_killed_loses_and_doubles_nothing(
     ray: Ray, survived: list[dict[str, Any]], links: list[str]
 ) -> None:
     check(ray.folder / "out", links)
+
+
+def test_what_was_done_is_not_done_again(
+    ray: Ray, begun: dict[str, int], survived: list[dict[str, Any]]
+) -> None:
+    out = ray.folder / "out"
+    assert begun.items() <= {p.name: p.stat().st_ino for p in out.iterdir()}.items()
 
 
 def test_ray_calls_the_batch_function(
@@ -185,32 +227,16 @@ def test_ray_calls_the_batch_function(
     assert [row["links"] for row in rows] == links
 
 
-def test_the_same_command_goes_on(
-    ray: Ray,
-    trained: Trained,
-    run: Run,
-    survived: list[dict[str, Any]],
-    links: list[str],
+def test_another_command_does_not_go_on(
+    ray: Ray, trained: Trained, run: Run, survived: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    out, part = ray.folder / "out", ray.folder / "out.part"
-    out.rename(part)
-    for name in ("000001-1.parquet", "000003-3.parquet"):
-        (part / name).unlink()
-    (part / f".000001-1.parquet.{HOST}0123abcd.part").write_text(
-        "what a killed worker left"
-    )
-    before = {path.name: path.stat().st_ino for path in part.glob("*.parquet")}
-    command = [trained.model, ray.text, out]
-    other = refusal(run, *command, "--src", "tgt", "--tgt", "src")
-    other.assert_clean_failure("out.part: expected what this command began")
-    result = ray.run(*command, "--workers", "2")
-    assert result.code == 0, result.err
-    assert result.err.splitlines()[-1].endswith(f"out: {len(links)} rows")
-    check(out, links)
-    assert before.items() <= {p.name: p.stat().st_ino for p in out.iterdir()}.items()
-    refusal(run, *command).assert_clean_failure(
+    command = [trained.model, ray.text]
+    refusal(run, *command, ray.folder / "out").assert_clean_failure(
         "out: expected a new directory, got one that is there already"
     )
+    shutil.copytree(ray.folder / "out", tmp_path / "out.part")
+    other = refusal(run, *command, tmp_path / "out", "--src", "tgt", "--tgt", "src")
+    other.assert_clean_failure("out.part: expected what this command began")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 import forking
 import pytest
@@ -28,11 +29,11 @@ os.environ["PYTHONPATH"] = str(ROOT)
 # in others: here, until any of them does.
 SOURCES = [path.read_bytes() for path in sorted(ROOT.glob("aligner/prior/*.py"))]
 COMPILED = f"aligner-compiled-{hashlib.sha256(b''.join(SOURCES)).hexdigest()[:16]}"
-os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / COMPILED)
+os.environ["NUMBA_CACHE_DIR"] = str(Path(gettempdir()) / COMPILED)
 ENVIRONMENT = dict(os.environ)
 COMMAND = [sys.executable, "-m", "aligner"]
 PROGRAM = "from aligner.cli import main; main()"
-# With these words before those of a program, and two processes of that in the end.
+# What follows these words is run by torchrun, in two processes that fork from none.
 TORCHRUN = "from torch.distributed.run import main; main()"
 TWO = ["--standalone", "--nproc-per-node", "2"]
 TEXT = ("utf-8", "surrogateescape")
@@ -109,10 +110,8 @@ def outcome(process: "subprocess.Popen[bytes]", stdin: bytes | None = None) -> O
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run() -> Run:
     """Run `aligner` with arguments, and perhaps bytes for its stdin."""
-    folder = tmp_path_factory.mktemp("outputs")
-    outputs = [folder / "out", folder / "err"]
 
     def run(
         *arguments: str | Path,
@@ -122,10 +121,28 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         env: dict[str, str] = ENVIRONMENT,
     ) -> Outcome:
         argv = ["aligner", *map(str, arguments)]
-        code = forking.run(stdin, outputs, program, argv, cwd, env)
-        return Outcome(code, *(path.read_bytes().decode(*TEXT) for path in outputs))
+        with TemporaryDirectory() as folder:
+            outputs = [Path(folder, name) for name in ("out", "err")]
+            code = forking.run(stdin, outputs, program, argv, cwd, env)
+            return Outcome(code, *(path.read_bytes().decode(*TEXT) for path in outputs))
 
     return run
+
+
+def of_two(number: int, port: int) -> dict[str, str]:
+    """Return the environment of the one or other of two processes of torchrun."""
+    places = {"RANK": number, "LOCAL_RANK": number, "MASTER_PORT": port}
+    of = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    run = {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"}
+    settings = {name: str(value) for name, value in (places | of | run).items()}
+    return ENVIRONMENT | settings
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
 
 
 @dataclass(frozen=True)

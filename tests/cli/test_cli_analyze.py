@@ -37,12 +37,12 @@ def gold(trained: Trained, run: Run, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def report(
-    trained: Trained, gold: Path, tmp_path_factory: pytest.TempPathFactory
+    trained: Trained, gold: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("report")
     twin = shutil.copytree(trained.model, out.parent / "twins" / trained.model.name)
     command = ["analyze", "nmt", trained.model, twin, *trained.text()]
-    result = outcome(start([*command, "--gold", gold, "--out", out]))
+    result = run(*command, "--gold", gold, "--out", out)
     assert result.code == 0, result.err
     assert result.out == ""
     assert f"report: {out / 'report.html'}" in result.err

@@ -2,13 +2,11 @@
 
 import gzip
 import signal
-import socket
 import sys
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
-from conftest import ENVIRONMENT, TORCHRUN, TWO, Run, Trained, outcome, start
+from conftest import TORCHRUN, TWO, Run, Trained, free_port, of_two, outcome, start
 
 # The command line with chunks of few pairs; one rank may die while it aligns.
 PROGRAM = """
@@ -64,21 +62,6 @@ def test_when_one_dies_the_others_end_and_nothing_is_written(
     assert not (folder / "x").exists()
 
 
-def one_of_two(number: int, port: int, *arguments: str | Path) -> "Popen[bytes]":
-    """Start a process as torchrun does, of a run that could be any other."""
-    places = {"RANK": number, "LOCAL_RANK": number, "MASTER_PORT": port}
-    of = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
-    run = {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"}
-    settings = {name: str(value) for name, value in (places | of | run).items()}
-    return start(arguments, [sys.executable], env=ENVIRONMENT | settings)
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
     trained: Trained, run: Run, tmp_path: Path, program: Path
 ) -> None:
@@ -88,7 +71,11 @@ def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
     out = tmp_path / "new" / "links"
     other = ["--src", trained.test_tgt, "--tgt", trained.test_src]
     killed = [
-        one_of_two(number, port, dying, "align", trained.model, *other, "--out", out)
+        start(
+            [dying, "align", trained.model, *other, "--out", out],
+            [sys.executable],
+            env=of_two(number, port),
+        )
         for number in (0, 1)
     ]
     first = outcome(killed[0])
@@ -99,7 +86,11 @@ def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
     # The next: of the same number, the same parent, on the same port, by the same name.
     text = [*trained.text(), "--out", out]
     for ended in [
-        one_of_two(number, port, program, "align", trained.model, *text)
+        start(
+            [program, "align", trained.model, *text],
+            [sys.executable],
+            env=of_two(number, port),
+        )
         for number in (0, 1)
     ]:
         ended.wait()
@@ -110,8 +101,7 @@ def test_what_a_killed_run_left_is_not_joined_by_the_next_of_its_number(
     assert [path.name for path in out.parent.iterdir()] == ["links"]
 
 
-def test_they_need_a_file_to_write(trained: Trained, run: Run, program: Path) -> None:
-    command = [program, "align", trained.model, *trained.text()]
-    result = run(*TWO, *command, program=TORCHRUN)
-    assert result.code == 1
-    assert "aligner: error: under torchrun: expected --out" in result.err
+def test_they_need_a_file_to_write(trained: Trained, run: Run) -> None:
+    command = ["align", trained.model, *trained.text()]
+    result = run(*command, env=of_two(1, free_port()))
+    result.assert_clean_failure("under torchrun: expected --out")

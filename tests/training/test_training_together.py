@@ -7,7 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, TORCHRUN, TWO, Run, Trained, outcome, start
+from conftest import (
+    TORCHRUN,
+    TWO,
+    Run,
+    Trained,
+    free_port,
+    of_two,
+    outcome,
+    start,
+)
 
 TOGETHER = [sys.executable, "-m", "torch.distributed.run", *TWO]
 # The command line; one process may die at an update.
@@ -116,10 +125,8 @@ def test_sigterm_leaves_a_checkpoint_of_all(
 
 
 def test_they_need_files_to_read(trained: Trained, run: Run, tmp_path: Path) -> None:
-    together = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "2"}
-    environment = ENVIRONMENT | together | {"LOCAL_RANK": "0"}
     command = ["train", "--src", "-", "--tgt", trained.tgt, "--out", tmp_path / "model"]
-    result = run(*command, env=environment)
+    result = run(*command, env=of_two(0, free_port()))
     result.assert_clean_failure("under torchrun: expected files")
 
 

@@ -3,7 +3,9 @@
 Here, where torch is not needed, so that the command line can offer them.
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+from aligner.errors import ConfigError
 
 # Forward, each target word chooses a source word; reverse, the other way round.
 OneWay = Literal["forward", "reverse"]
@@ -32,3 +34,13 @@ PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["src", "tgt"]
 GoldFormat = Literal["pharaoh", "talp", "naacl"]
+
+
+def check_term(name: str, value: Any, terms: tuple[str, ...]) -> None:
+    """Check that what is called so is one of some words.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if value not in terms:
+        raise ConfigError(f"{name}: expected one of {', '.join(terms)}, got {value!r}")

@@ -20,7 +20,14 @@ from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import row_shares
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import OneWay, Precision, Preset, Side, TrainedDirection
+from aligner.terms import (
+    OneWay,
+    Precision,
+    Preset,
+    Side,
+    TrainedDirection,
+    check_term,
+)
 from aligner.text.subwords import Subwords, tag
 from aligner.text.words import check_words, lowered
 
@@ -66,12 +73,13 @@ class Aligner:
                 processor multiplies it in hardware.
 
         Raises:
-            ConfigError: the model has no such layer, head or direction, or a number
-                is out of its range.
+            ConfigError: the model has no such layer, head or direction, a number is
+                out of its range, or there is no such precision.
             ModelError: the model stores no choice and none is given.
         """
         COUNT.check("max_length", max_length)
         SHARE.check("prior_weight", prior_weight)
+        check_term("precision", precision, get_args(Precision))
         self.model = model
         self.reading = reading or stored_reading(model)
         self.rule = rule or stored_rule(model)
@@ -90,6 +98,7 @@ class Aligner:
         """Load a model directory with its own choices.
 
         Raises:
+            ConfigError: there is no such precision.
             ModelError: the directory is not a whole model.
         """
         return cls(load_model(Path(directory), device), precision=precision)
@@ -273,9 +282,7 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
     Raises:
         ConfigError: a preset is asked for that the model stores no threshold for.
     """
-    if preset not in get_args(Preset):
-        names = ", ".join(get_args(Preset))
-        raise ConfigError(f"preset: expected one of {names}, got {preset!r}")
+    check_term("preset", preset, get_args(Preset))
     chosen = model.meta.alignment
     stored = chosen.thresholds.get(preset) if chosen else None
     if stored is None and preset != "balanced":

@@ -1,12 +1,11 @@
 """From the word scores of a sentence pair to its links."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner.errors import ConfigError
 from aligner.extraction.reading import WordScores
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.alignment import Alignment, Link
@@ -20,9 +19,9 @@ from aligner.links.matching import (
     shares,
     threshold_links,
 )
-from aligner.links.symmetrization import METHODS, symmetrize
+from aligner.links.symmetrization import symmetrize
 from aligner.ranges import SHARE
-from aligner.terms import Direction
+from aligner.terms import Direction, Symmetrization, check_term
 
 SOFT_THRESHOLD = 0.45  # where none could be chosen
 
@@ -65,12 +64,8 @@ class LinkRule:
     def __post_init__(self) -> None:
         """Check the names and the threshold."""
         SHARE.check("threshold", self.threshold)
-        for given, known in (
-            (self.direction, ("both", "forward", "reverse")),
-            (self.symmetrize, (*METHODS, "soft")),
-        ):
-            if given not in known:
-                raise ConfigError(f"expected one of {', '.join(known)}, got {given!r}")
+        check_term("direction", self.direction, get_args(Direction))
+        check_term("symmetrize", self.symmetrize, get_args(Symmetrization))
 
     def links(self, scores: PairScores) -> AlignedPair:
         """Return the links that one sentence pair's word scores give.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from aligner.nmt.precision import attention_kernels, computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import Transformer
 from aligner.ranges import INDEX
-from aligner.terms import Precision, Rows, Score
+from aligner.terms import Precision, Rows, Score, check_term
 
 WordScores = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -50,7 +50,8 @@ class Reading:
         head: one head, from 0; None for all heads together.
 
     Raises:
-        ConfigError: a layer or a head is no number from 0.
+        ConfigError: a layer or a head is no number from 0, or there are no such rows
+            or scores.
     """
 
     layer: int
@@ -59,8 +60,10 @@ class Reading:
     head: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers and the names."""
         INDEX.check("layer", self.layer)
+        check_term("rows", self.rows, get_args(Rows))
+        check_term("score", self.score, get_args(Score))
         if self.head is not None:
             INDEX.check("head", self.head)
 

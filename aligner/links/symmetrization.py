@@ -36,9 +36,8 @@ choices) the same rules apply to the sets.
 from heapq import heapify, heappop, heappush
 from typing import get_args
 
-from aligner.errors import ConfigError
 from aligner.links.alignment import Alignment, Link, flip
-from aligner.terms import Symmetrization
+from aligner.terms import Symmetrization, check_term
 
 METHODS = tuple(rule for rule in get_args(Symmetrization) if rule != "soft")
 
@@ -57,10 +56,7 @@ def symmetrize(forward: Alignment, reverse: Alignment, method: str) -> Alignment
     Raises:
         ConfigError: The method is not one of METHODS.
     """
-    if method not in METHODS:
-        raise ConfigError(
-            f"unknown symmetrization {method!r}: expected one of {', '.join(METHODS)}"
-        )
+    check_term("symmetrization", method, METHODS)
     if method == "intersection":
         return forward & reverse
     if method == "union":

@@ -1,9 +1,12 @@
 """The precision that a network computes in, and the ways to attend that are fast."""
 
 from contextlib import AbstractContextManager
+from typing import get_args
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from aligner.terms import Precision, check_term
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
@@ -14,7 +17,11 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     keeps it once more: gigabytes, as batches have ever new shapes. Those of one update
     are enough: set `ONEDNN_PRIMITIVE_CACHE_CAPACITY` and `LRU_CACHE_CAPACITY` to 64 in
     the environment before the first product, as the command line does.
+
+    Raises:
+        ConfigError: an unknown precision.
     """
+    check_term("precision", name, get_args(Precision))
     if name == "auto":
         name = "bfloat16" if _has_bfloat16(device) else "float32"
     return torch.float32 if name == "float32" else torch.bfloat16

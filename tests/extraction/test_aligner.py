@@ -400,14 +400,6 @@ def test_what_the_model_lacks_cannot_be_read(
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize(
-    "options", [{"direction": "backward"}, {"symmetrize": "grow-final"}], ids=str
-)
-def test_unknown_rules_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"expected one of .*, got '"):
-        LinkRule(**options)
-
-
 @pytest.mark.parametrize("direction", ["both", "reverse"])
 def test_a_forward_model_aligns_forward_only(direction: str) -> None:
     with pytest.raises(ConfigError, match=f"trained forward only.* got {direction}"):

@@ -215,7 +215,7 @@ def test_greedy_results_need_not_nest() -> None:
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"'grow-dig': expected one of .*grow"):
+    with pytest.raises(ConfigError, match=r"expected one of .*grow.*, got 'grow-dig'"):
         symmetrize(frozenset(), frozenset(), "grow-dig")
 
 

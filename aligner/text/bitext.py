@@ -100,8 +100,8 @@ def read_bitext(
         src: the source side, or both sides where `tgt` is not given.
         tgt: the target side, line by line the translation of `src`.
         format: of a single file. "|||" stands for `src ||| tgt`, "tsv" for two columns;
-            "auto" decides by the first line that is not blank. Blank lines are empty
-            pairs.
+            "auto" decides by the first line that is not blank: bars between spaces or
+            tabs count before a tab. Blank lines are empty pairs.
         listen: told how far `src` has been read, as by `read_lines`.
 
     Raises:

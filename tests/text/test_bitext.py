@@ -205,6 +205,7 @@ def test_contradicting_arguments(tmp_path: Path) -> None:
         ("a\t|||\tx\nb|||c ||| y\n", [("a", "x"), ("b|||c", "y")]),  # a token only
         ("\n \na ||| x\n\n", [("", ""), ("", ""), ("a", "x"), ("", "")]),
         ("a b\tx\n\n\ty\n", [("a b", "x"), ("", ""), ("", "y")]),
+        ("a\tb ||| x\nc ||| y\tz\n", [("a\tb", "x"), ("c", "y\tz")]),  # bars first
         ("a\tx\nb\ty ||| z\n", [("a", "x"), ("b", "y ||| z")]),  # line 1 decided
     ],
 )  # fmt: skip

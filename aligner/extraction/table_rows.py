@@ -74,7 +74,8 @@ class AlignBatch:
             are read together decides the last bits of scores.
 
         Raises:
-            CorpusError: a column is missing, would be replaced, or is not text.
+            CorpusError: a column is missing, or would be replaced.
+            TypeError: a row of a text column is neither a string nor None.
         """
         if taken := sorted(batch.keys() & set(ADDED)):
             raise CorpusError(f"expected no column {taken[0]!r}: it would be replaced")
@@ -99,7 +100,7 @@ class AlignBatch:
         texts = ["" if text is None else text for text in batch[column]]
         for row, text in enumerate(texts):
             if not isinstance(text, str):
-                raise CorpusError(
+                raise TypeError(
                     f"column {column!r}, row {row} of a batch, from 0: expected text, "
                     f"got {type(text).__name__}"
                 )

@@ -105,7 +105,6 @@ def test_no_rows_have_columns_of_the_same_types(
     ("batch", "message"),
     [
         ({"src": ["a"]}, "expected a column 'tgt', got src"),
-        ({"src": ["a"], "tgt": [7]}, "column 'tgt', row 0 .* expected text, got int"),
         ({"src": ["a"], "tgt": ["b"], "score": [1]}, "expected no column 'score'"),
     ],
 )
@@ -113,6 +112,18 @@ def test_what_cannot_be_aligned(
     trained: Trained, batch: dict[str, list[Any]], message: str
 ) -> None:
     with pytest.raises(CorpusError, match=message):
+        AlignBatch(trained.model)(batch)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [(7, "int"), (b"b", "bytes"), (["b"], "list")], ids=repr
+)
+def test_what_is_no_text_is_of_the_wrong_type(
+    trained: Trained, text: object, named: str
+) -> None:
+    batch = {"src": ["a", None], "tgt": ["b", text]}
+    message = f"^column 'tgt', row 1 .* expected text, got {named}$"
+    with pytest.raises(TypeError, match=message):
         AlignBatch(trained.model)(batch)
 
 

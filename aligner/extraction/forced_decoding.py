@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.nmt.batching import pad
+from aligner.nmt.batching import cut, pad
 from aligner.text.subwords import Subwords
 
 Ids = NDArray[np.int32]
@@ -73,25 +73,12 @@ def forced_batches(
 ) -> Iterator[ForcedBatch]:
     """Yield all pairs in batches of like length, within the memory limits above."""
     tokens = CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS
-    order = sorted(range(len(pairs)), key=lambda i: _lengths(pairs[i]))
-    first, longest_src, longest_tgt = 0, 0, 0
-    for last, index in enumerate(order):
-        src, tgt = len(pairs[index].src) + 1, len(pairs[index].tgt) + 1
-        longest_src, longest_tgt = max(longest_src, src), max(longest_tgt, tgt)
-        rows = last + 1 - first
-        too_many = rows * max(longest_src, longest_tgt) > tokens
-        if too_many or rows * longest_src * longest_tgt > BATCH_CELLS:
-            if last > first:
-                yield _collate(pairs, order[first:last], tag, device)
-            first, longest_src, longest_tgt = last, src, tgt
-    if order:
-        yield _collate(pairs, order[first:], tag, device)
-
-
-def _lengths(pair: SubwordPair) -> tuple[int, int]:
+    lengths = np.array([(len(pair.src), len(pair.tgt)) for pair in pairs], np.int64)
+    lengths = lengths.reshape(-1, 2) + 1
     # By either side alone, the other would mostly be padding.
-    src, tgt = len(pair.src), len(pair.tgt)
-    return max(src, tgt), src + tgt
+    order = np.lexsort((lengths.sum(axis=1), lengths.max(axis=1)))
+    for part in cut(lengths[order], tokens, BATCH_CELLS):
+        yield _collate(pairs, order[part].tolist(), tag, device)
 
 
 def _collate(

@@ -1,5 +1,6 @@
 """Batches of sentence pairs of like length, from text in flat arrays."""
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -191,17 +192,29 @@ class Batches:
 
     def _cut(self, order: Examples) -> list[Examples]:
         """Cut sorted examples where the next would exceed the token budget."""
-        longer = np.maximum(self.read_lengths(order), self.written_lengths(order))
-        batches: list[Examples] = []
-        first = 0
-        while first < len(order):
-            most = self.batch_tokens // longer[first] + 1
-            longest = np.maximum.accumulate(longer[first : first + most])
-            sizes = longest * np.arange(1, len(longest) + 1)
-            size = max(1, int(np.count_nonzero(sizes <= self.batch_tokens)))
-            batches.append(order[first : first + size])
-            first += size
-        return batches
+        sides = self.read_lengths(order), self.written_lengths(order)
+        parts = cut(np.stack(sides, axis=1), self.batch_tokens)
+        return [order[part] for part in parts]
+
+
+def cut(lengths: Examples, tokens: int, cells: float = math.inf) -> Iterator[slice]:
+    """Yield where batches begin and end, each as long as its limits allow, or of one.
+
+    Args:
+        lengths: (N, sides) of what is padded together, from 1, in its order.
+        tokens: at most, padded, on a batch's longer side.
+        cells: at most, positions of one side x those of the other, over a batch.
+    """
+    longer, first = lengths.max(axis=1), 0
+    while first < len(lengths):
+        most = tokens // longer[first] + 1
+        longest = np.maximum.accumulate(lengths[first : first + most])
+        rows = np.arange(1, len(longest) + 1)
+        fit = rows * longest.max(axis=1) <= tokens
+        fit &= rows * longest.prod(axis=1) <= cells
+        size = max(1, int(np.count_nonzero(fit)))
+        yield slice(first, first + size)
+        first += size
 
 
 def padded_either(

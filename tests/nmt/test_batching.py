@@ -1,5 +1,6 @@
 """Batches: every example once, within the budget, in an order that the seed decides."""
 
+import math
 import threading
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from small_models import WORDS, random_bitext
 
 from aligner.nmt import batching
-from aligner.nmt.batching import Batches, ahead, encode, pad
+from aligner.nmt.batching import Batches, ahead, cut, encode, pad
 from aligner.nmt.transformer import PAD
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext, RaggedArray
@@ -127,6 +128,32 @@ def test_a_small_text_is_sorted_as_a_whole(
     batches = Batches(bitext_of(sizes), direction, budget)
     drawn = [batch.tolist() for batch in batches.epoch(3, 2)]
     assert drawn == naive_epoch(batches, 3, 2)
+
+
+def naive_cut(lengths: list[tuple[int, int]], tokens: int, cells: float) -> list[slice]:
+    """Take one after the other into a batch, until it would exceed a limit."""
+    parts: list[slice] = []
+    first = 0
+    for last in range(1, len(lengths) + 1):
+        src, tgt = (max(side) for side in zip(*lengths[first:last], strict=True))
+        rows = last - first
+        if rows > 1 and (rows * max(src, tgt) > tokens or rows * src * tgt > cells):
+            parts.append(slice(first, last - 1))
+            first = last - 1
+    return [*parts, slice(first, len(lengths))] if lengths else []
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12))),
+    st.integers(1, 60),
+    st.integers(1, 300) | st.just(math.inf),
+)
+def test_batches_end_where_the_next_would_exceed_a_limit(
+    lengths: list[tuple[int, int]], tokens: int, cells: float
+) -> None:
+    """In any order: the longest so far counts, on each side."""
+    found = cut(np.array(lengths, np.int64).reshape(-1, 2), tokens, cells)
+    assert list(found) == naive_cut(lengths, tokens, cells)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from aligner.analysis.tokens.groups import (
     received_weights,
     to_float64,
 )
+from aligner.nmt.batching import cut
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -99,14 +100,9 @@ def measure_encoder(
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Yield indices of sequences of like length, so many tokens at a time or one."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batch and (len(batch) + 1) * lengths[index] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+    order = np.argsort(lengths, kind="stable")
+    for part in cut(np.take(lengths, order)[:, None], batch_tokens):
+        yield order[part].tolist()
 
 
 def is_mark(token: str) -> bool:

@@ -1,6 +1,5 @@
 """Where a command writes: stdout, or files that appear whole or not at all."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -66,16 +65,6 @@ def check_inputs_are_kept(paths: list[Path], *inputs: str | None) -> None:
         for name in inputs:
             if name and path.is_file() and Path(name).is_file() and path.samefile(name):
                 raise ConfigError(f"{path}: expected another output, got an input file")
-
-
-@contextmanager
-def open_outputs(paths: list[Path]) -> Iterator[list[TextIO]]:
-    """Yield the files to write to: stdout if there are no paths."""
-    if not paths:
-        yield [sys.stdout]
-        return
-    with open_files(paths) as files:
-        yield files
 
 
 @contextmanager

@@ -71,6 +71,16 @@ def random_model(
     return TranslationModel(config, subwords, network, meta)
 
 
+def random_pairs(count: int, seed: int = 6) -> list[tuple[list[str], list[str]]]:
+    """Return sentence pairs of random words, 1 to 12 a side."""
+    rng = np.random.default_rng(seed)
+
+    def words() -> list[str]:
+        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(1, 13))]
+
+    return [(words(), words()) for _ in range(count)]
+
+
 def random_ids(rng: np.random.Generator, length: int, vocab_size: int) -> Any:
     """Return subword ids that are no specials."""
     return rng.integers(len(SPECIALS), vocab_size, length).astype(np.int32)

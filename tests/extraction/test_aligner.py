@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import WORDS, random_model
+from small_models import WORDS, random_model, random_pairs
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import aligner as aligner_module
@@ -51,15 +51,6 @@ def rule_name(rule: LinkRule) -> str:
     return f"{rule.direction} {rule.symmetrize} {'1:1' if rule.one_to_one else ''}"
 
 
-def word_pairs(count: int) -> list[WordPair]:
-    rng = np.random.default_rng(6)
-
-    def words() -> list[str]:
-        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(1, 13))]
-
-    return [(words(), words()) for _ in range(count)]
-
-
 @pytest.fixture(scope="module")
 def model() -> TranslationModel:
     return random_model()
@@ -76,7 +67,7 @@ def close(one: AlignedPair, other: AlignedPair) -> bool:
 
 @pytest.mark.parametrize("rule", RULES, ids=rule_name)
 def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> None:
-    pairs = word_pairs(15)
+    pairs = random_pairs(15)
     pairs[3], pairs[7], pairs[14] = (["mill"], []), ([], []), ([], ["mill"])
     aligner = Aligner(model, rule=rule)
     results = list(aligner.align(pairs))
@@ -99,7 +90,7 @@ def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> 
 def test_directions_are_joined_by_the_rule(
     model: TranslationModel, reading: Reading, method: str
 ) -> None:
-    pairs = word_pairs(6)
+    pairs = random_pairs(6)
 
     def links(rule: LinkRule) -> list[frozenset[tuple[int, int]]]:
         return [pair.links for pair in Aligner(model, reading, rule).align(pairs)]
@@ -113,7 +104,7 @@ def test_directions_are_joined_by_the_rule(
 
 def test_scores_come_from_either_direction(model: TranslationModel) -> None:
     """Forward reads the source and writes the target; reverse the other way round."""
-    pairs = word_pairs(8)
+    pairs = random_pairs(8)
     reading = Reading(1, "awo")
     for pair, scores in zip(
         pairs, Aligner(model, reading).word_scores(pairs), strict=True
@@ -137,7 +128,7 @@ def test_scores_come_from_either_direction(model: TranslationModel) -> None:
 def test_only_the_direction_asked_for_is_computed(
     model: TranslationModel, direction: str
 ) -> None:
-    (scores,) = Aligner(model, rule=LinkRule(direction)).word_scores(word_pairs(1))
+    (scores,) = Aligner(model, rule=LinkRule(direction)).word_scores(random_pairs(1))
     assert (scores.forward is None) == (direction == "reverse")
     assert (scores.reverse is None) == (direction == "forward")
 
@@ -202,7 +193,7 @@ def test_links_need_scores() -> None:
 
 
 def test_the_default_joins_both_directions(model: TranslationModel) -> None:
-    pairs = word_pairs(5)
+    pairs = random_pairs(5)
     for pair, scores, result in zip(
         pairs,
         Aligner(model).word_scores(pairs),
@@ -355,7 +346,7 @@ def test_pairs_stream_through_in_chunks(
 ) -> None:
     """No more than a chunk is read ahead of what has been handed out."""
     monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 4)
-    pairs = word_pairs(11)
+    pairs = random_pairs(11)
     pairs[5] = ([], [])
     whole = list(Aligner(model).align(pairs))
     taken = 0
@@ -375,7 +366,7 @@ def test_pairs_stream_through_in_chunks(
 def test_chunks_grow_from_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 2)
     monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 7)
-    pairs = word_pairs(25)
+    pairs = random_pairs(25)
     found = list(aligner_module.chunks(pairs))
     assert [len(chunk) for chunk in found] == [2, 4, 7, 7, 5]
     assert [pair for chunk in found for pair in chunk] == pairs
@@ -408,7 +399,7 @@ def test_a_forward_model_aligns_forward_only(direction: str) -> None:
 
 def test_a_forward_model_begins_with_bos() -> None:
     model = random_model("forward")
-    pairs = word_pairs(4)
+    pairs = random_pairs(4)
     aligner = Aligner(model)
     assert aligner.rule.direction == "forward"
     for pair, scores in zip(pairs, aligner.word_scores(pairs), strict=True):
@@ -420,7 +411,7 @@ def test_a_forward_model_begins_with_bos() -> None:
 
 def test_separate_vocabularies_align_too() -> None:
     model = random_model(joint=False)
-    results = list(Aligner(model).align(word_pairs(5)))
+    results = list(Aligner(model).align(random_pairs(5)))
     assert all(not result.problem for result in results)
 
 
@@ -433,7 +424,7 @@ def test_bfloat16_gives_nearly_the_same_scores(
     model: TranslationModel, reading: Reading
 ) -> None:
     """Eight bits of the network's products; what is made of them is float32."""
-    pairs = word_pairs(20)
+    pairs = random_pairs(20)
     exact = Aligner(model, reading).word_scores(pairs)
     rough = Aligner(model, reading, precision="bfloat16").word_scores(pairs)
     for one, other in zip(exact, rough, strict=True):
@@ -464,7 +455,7 @@ def test_a_model_directory_aligns_as_the_model(
     save_recipe(tmp_path, model.config, model.subwords)
     save_weights(tmp_path, model.network)
     save_meta(tmp_path, model.meta)
-    pairs = word_pairs(5)
+    pairs = random_pairs(5)
     loaded = Aligner.load(tmp_path).align(pairs)
     assert all(map(close, loaded, Aligner(model).align(pairs)))
     loaded = Aligner.load(tmp_path, precision="bfloat16").align(pairs)
@@ -475,8 +466,8 @@ def test_a_model_directory_aligns_as_the_model(
 
 def test_aligning_leaves_no_gradients_and_no_change(model: TranslationModel) -> None:
     before = [p.detach().clone() for p in model.network.parameters()]
-    first = list(Aligner(model).align(word_pairs(3)))
-    again = list(Aligner(model).align(word_pairs(3)))
+    first = list(Aligner(model).align(random_pairs(3)))
+    again = list(Aligner(model).align(random_pairs(3)))
     assert all(map(close, first, again))
     parameters = list(model.network.parameters())
     assert all(map(torch.equal, parameters, before))
@@ -489,7 +480,7 @@ def with_prior(pairs: list[WordPair]) -> TranslationModel:
 
 
 def test_attention_and_prior_are_mixed_by_weight() -> None:
-    pairs = word_pairs(8)
+    pairs = random_pairs(8)
     model = with_prior(pairs)
     assert model.prior is not None
     alone = Aligner(model, READINGS[0], prior_weight=0).word_scores(pairs)
@@ -509,7 +500,7 @@ def test_attention_and_prior_are_mixed_by_weight() -> None:
 
 
 def test_any_number_of_threads_gives_the_same_links_and_scores() -> None:
-    pairs = word_pairs(30)
+    pairs = random_pairs(30)
     aligner = Aligner(with_prior(pairs), READINGS[4])
     before, found = torch.get_num_threads(), {}
     try:
@@ -525,7 +516,7 @@ def test_what_fails_in_the_prior_fails_here(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise MemoryError("too much")
 
-    pairs = word_pairs(3)
+    pairs = random_pairs(3)
     aligner = Aligner(with_prior(pairs), READINGS[0])
     monkeypatch.setattr(type(aligner.model.prior), "word_scores", fail)
     with pytest.raises(MemoryError, match="too much"):
@@ -533,7 +524,7 @@ def test_what_fails_in_the_prior_fails_here(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_a_prior_the_attention_is_alone() -> None:
-    pairs = word_pairs(3)
+    pairs = random_pairs(3)
     scores = Aligner(random_model(), READINGS[0]).word_scores(pairs)
     alone = Aligner(random_model(), READINGS[0], prior_weight=0).word_scores(pairs)
     for (f, r), (g, s) in zip(scores, alone, strict=True):

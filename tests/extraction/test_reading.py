@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import WORDS, random_model, random_network, sizes
+from small_models import random_model, random_network, random_pairs, sizes
 
 from aligner.extraction import forced_decoding
 from aligner.extraction.forced_decoding import ForcedBatch, SubwordPair, forced_batches
@@ -99,15 +99,6 @@ def test_a_pair_turned_is_read_from_the_other_side() -> None:
     assert all(map(np.array_equal, turned.turned(), pair))
 
 
-def word_pairs(count: int) -> list[tuple[list[str], list[str]]]:
-    rng = np.random.default_rng(4)
-
-    def words() -> list[str]:
-        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(1, 13))]
-
-    return [(words(), words()) for _ in range(count)]
-
-
 @pytest.fixture(scope="module")
 def model() -> TranslationModel:
     return random_model()
@@ -115,7 +106,7 @@ def model() -> TranslationModel:
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
 def test_company_does_not_matter(model: TranslationModel, reading: Reading) -> None:
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(40)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in random_pairs(40)]
     together = read_word_scores(model.network, pairs, TO_TGT, reading)
     for pair, scores in zip(pairs, together, strict=True):
         (alone,) = read_word_scores(model.network, [pair], TO_TGT, reading)
@@ -128,7 +119,7 @@ def test_company_does_not_matter(model: TranslationModel, reading: Reading) -> N
 def test_limits_do_not_matter(
     model: TranslationModel, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(20)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in random_pairs(20)]
     before = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
     monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", limit)
     after = read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
@@ -172,7 +163,7 @@ def test_the_whole_path_equals_naive_loops(
 
 
 def test_weights_of_a_target_word_sum_to_one(model: TranslationModel) -> None:
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(10)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in random_pairs(10)]
     for scores in read_word_scores(model.network, pairs, TO_TGT, READINGS[2]):
         np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
 
@@ -182,7 +173,7 @@ def test_any_number_of_threads_gives_the_same_bits(
     model: TranslationModel, precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forced_decoding, "CPU_BATCH_TOKENS", 60)  # many batches
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(60)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in random_pairs(60)]
     before, found = torch.get_num_threads(), {}
     try:
         for threads in (1, 2, 5):
@@ -206,7 +197,7 @@ def test_what_fails_in_a_thread_fails_here(
         raise torch.OutOfMemoryError("too much")
 
     monkeypatch.setattr(Reading, "record", fail)
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in word_pairs(3)]
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in random_pairs(3)]
     with pytest.raises(torch.OutOfMemoryError, match="too much"):
         read_word_scores(model.network, pairs, TO_TGT, READINGS[1])
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import WORDS, random_model
+from small_models import random_model, random_pairs
 
 from aligner.extraction import forced_decoding
 from aligner.extraction.aligner import WordPair
@@ -24,15 +24,6 @@ from aligner.links.matching import forward_links, reverse_links
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import layer_norms
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
-
-
-def word_pairs(count: int) -> list[WordPair]:
-    rng = np.random.default_rng(5)
-
-    def words() -> list[str]:
-        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(1, 13))]
-
-    return [(words(), words()) for _ in range(count)]
 
 
 def segmented(model: TranslationModel, pairs: list[WordPair]) -> list[SubwordPair]:
@@ -72,7 +63,7 @@ def test_agreement_is_symmetric_and_a_share(
 def test_the_choice_is_the_reading_that_agrees_best() -> None:
     """Each reading by itself, one pair at a time, through the public scores."""
     model = random_model()
-    pairs = segmented(model, word_pairs(12))
+    pairs = segmented(model, random_pairs(12))
     figures = {}
     for layer in range(3):
         for rows in ("awi", "awo", "full"):
@@ -181,7 +172,7 @@ def test_a_forward_model_takes_the_layer_of_the_highest_norm(
     with torch.no_grad():
         model.network.decoder_layers[1].cross_attention.output.weight.mul_(3)
     monkeypatch.setattr(forced_decoding, "BATCH_TOKENS", batch_tokens)
-    pairs = word_pairs(12)
+    pairs = random_pairs(12)
     choice = choose_by_norm(model.network, segmented(model, pairs))
     assert choice.reading == Reading(1, "awi")
     found = [choice.figures[Reading(layer, "awi")] for layer in range(3)]

@@ -200,12 +200,17 @@ def train_in(folder: Path) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes by the fixtures that they ask for."""
+    """Mark the tests that start processes by the fixtures that they ask for.
+
+    Files of slow tests come first: none is left to one process while others idle.
+    """
     for item in items:
         if {"run", "trained"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
         if any(map(item.get_closest_marker, ("process", "browser", "ray"))):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 # Not Ray, nor pyarrow: they start threads when they are loaded.
 LOADED = [
     "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "sacrebleu",
     "sacremoses",
     "scipy.stats",
@@ -27,6 +29,7 @@ LOADED = [
     "aligner.extraction.table_rows",
     "aligner.training.run",
     "aligner.view.page",
+    "tests.compiling",
 ]
 SECONDS = 300  # no command takes so long
 CONTEXT = get_context("forkserver")

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, Run, Trained, outcome, start
+from conftest import COMMAND, Outcome, Run, Trained, outcome, start
+from forking import LOADED
 
 INSTALLED = Path(sys.executable).with_name("aligner")
 
@@ -59,6 +60,11 @@ def test_a_forked_process_is_like_a_started_one(
     assert (forked.code, forked.out) == (started.code, started.out)
     assert forked.code == code
     assert forked.err.splitlines()[-1:] == started.err.splitlines()[-1:]
+
+
+def test_forks_find_the_libraries_loaded(run: Run) -> None:
+    program = "import sys; print(*sorted(set(sys.argv[1:]) - set(sys.modules)))"
+    assert run(*LOADED, program=program) == Outcome(0, "\n", "")
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")

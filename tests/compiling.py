@@ -1,0 +1,5 @@
+"""What numba loads, and looks up, before it compiles or loads its first function."""
+
+import numba
+
+numba.njit(lambda: None)()

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from aligner.nmt.config import read_config as read_config
     from aligner.prior.prior import Prior as Prior
     from aligner.prior.prior import estimate_prior as estimate_prior
+    from aligner.prior.storage import load_prior as load_prior
+    from aligner.prior.storage import save_prior as save_prior
     from aligner.training.progress import PriorPass as PriorPass
     from aligner.training.progress import TrainingReport as TrainingReport
     from aligner.training.run import train as train
@@ -84,10 +86,12 @@ __all__ = [
     "estimate_prior",
     "format_gold",
     "format_pharaoh",
+    "load_prior",
     "parse_pharaoh",
     "read_config",
     "read_gold",
     "read_pharaoh",
+    "save_prior",
     "score",
     "symmetrize",
     "train",
@@ -120,10 +124,12 @@ _MODULES = {
     "estimate_prior": "aligner.prior.prior",
     "format_gold": "aligner.links.formats",
     "format_pharaoh": "aligner.links.formats",
+    "load_prior": "aligner.prior.storage",
     "parse_pharaoh": "aligner.links.formats",
     "read_config": "aligner.nmt.config",
     "read_gold": "aligner.links.formats",
     "read_pharaoh": "aligner.links.formats",
+    "save_prior": "aligner.prior.storage",
     "score": "aligner.links.evaluation",
     "symmetrize": "aligner.links.symmetrization",
     "train": "aligner.training.run",

@@ -119,10 +119,10 @@ def _align_by(
     max_words: int,
 ) -> None:
     """Write the links that a stored prior finds in a text."""
-    from aligner.prior.storage import PRIOR, load_prior
+    from aligner.prior.storage import load_prior
 
     check_shareable(part, src, tgt)
-    known = load_prior(load / PRIOR)
+    known = load_prior(load)
     threshold = _threshold(known, *chosen)
     place = ReadingPlace(src, part)
     pairs = partial(_pairs, src, tgt, place.note)
@@ -149,7 +149,7 @@ def _learn_and_align(
     from aligner.links.aligned_pair import AlignedPair
     from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
-    from aligner.prior.storage import PRIOR, save_prior
+    from aligner.prior.storage import save_prior
 
     if save:
         check_directory(save)
@@ -159,8 +159,7 @@ def _learn_and_align(
     known, links = estimate(text, partial(show_pass, "prior"), mean_share)
     threshold = _threshold(known, *chosen)
     if save:
-        save.mkdir(parents=True, exist_ok=True)
-        save_prior(save / PRIOR, known)
+        save_prior(save, known)
     found = zip(links, text, strict=True)
     with open_files(places.files) as files:
         lines = places.opened(files)
@@ -213,7 +212,7 @@ def _align(
     problems = [_problem(pair, max_words) for pair in pairs]
     both = list(zip(pairs, problems, strict=True))
     usable = NumberedBitext.of(pair for pair, problem in both if not problem)
-    links = iter(known.align(usable, mean_share))
+    links = iter(known.soft_links(usable, mean_share))
     for pair, problem in both:
         if problem:
             yield AlignedPair(frozenset(), {}, problem=problem)

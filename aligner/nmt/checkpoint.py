@@ -72,8 +72,8 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     )
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
-    path = directory / PRIOR
-    prior = load_prior(path) if path.exists() or meta.files.guide == "auto" else None
+    expected = meta.files.guide == "auto" or (directory / PRIOR).exists()
+    prior = load_prior(directory) if expected else None
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
 
 

@@ -2,15 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from itertools import islice
+from typing import NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import best_threshold, geometric_mean, mean_share
 from aligner.prior.agreement import Model, Side, read
 from aligner.prior.cooccurrence import (
@@ -40,7 +42,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.processors import cpu_share
-from aligner.terms import PRESETS
+from aligner.terms import PRESETS, Preset, check_term
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.scratch import forgotten
 from aligner.text.words import canonical, check_words
@@ -119,6 +121,40 @@ class Prior:
     thresholds: Doubles
 
     def align(
+        self, pairs: Iterable[WordPair], preset: Preset = "balanced"
+    ) -> Iterator[AlignedPair]:
+        """Yield the links of sentence pairs, given as words, as `aligner prior` does.
+
+        [pair] = prior.align([(["the", "house"], ["la", "maison"])])
+        print(sorted(pair.links))
+
+        Args:
+            pairs: the sentence pairs, read as the links are asked for, many at a time.
+                Pairs with an empty side have no links.
+            preset: how much recall counts beside precision.
+
+        Raises:
+            ConfigError: there is no such preset.
+            TypeError: a side is no sequence of words.
+        """
+        check_term("preset", preset, get_args(Preset))
+        threshold = float(self.thresholds[list(PRESETS).index(preset)])
+        return self._aligned(iter(pairs), threshold)
+
+    def _aligned(
+        self, pairs: Iterator[WordPair], threshold: float
+    ) -> Iterator[AlignedPair]:
+        while some := list(islice(pairs, PART)):
+            text = _numbered(some)
+            for pair, found in zip(
+                some, self.soft_links(text, mean_share), strict=True
+            ):
+                if all(pair):
+                    yield found.aligned(pair, threshold)
+                else:
+                    yield AlignedPair(frozenset(), {}, problem="a side is empty")
+
+    def soft_links(
         self,
         text: NumberedBitext,
         join: Join = geometric_mean,
@@ -208,17 +244,22 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
     """Estimate a prior from sentence pairs, given as words.
 
     prior = estimate_prior([(["the", "house"], ["la", "maison"]), ...])
-    forward, reverse = prior.word_scores([(["the"], ["la"])])[0]
+    [pair] = prior.align([(["the"], ["la"])])
 
     Raises:
         TypeError: a side is no sequence of words.
     """
+    return estimate(_numbered(pairs))[0]
+
+
+def _numbered(pairs: Iterable[WordPair]) -> NumberedBitext:
+    """Number the words of pairs after a look at them."""
     numbering = Numbering()
     for number, (src, tgt) in enumerate(pairs, start=1):
         check_words(src, f"pair {number}, source side")
         check_words(tgt, f"pair {number}, target side")
         numbering.add(src, tgt)
-    return estimate(numbering.finish())[0]
+    return numbering.finish()
 
 
 def estimate(

@@ -21,12 +21,20 @@ SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
 
-def save_prior(path: Path, prior: Prior) -> None:
+def save_prior(directory: str | Path, prior: Prior) -> None:
     """Write a prior, without the word pairs that hardly ever count.
+
+    save_prior("priors/enfr", prior)
+    prior = load_prior("priors/enfr")
+
+    Args:
+        directory: where it is to lie; made if it is not there.
+        prior: what was learnt.
 
     Raises:
         CorpusError: a word holds a line feed.
     """
+    folder = Path(directory)
     arrays: dict[str, NDArray[np.generic]] = {
         LETTERS: np.array([spelling.letters for spelling in prior.spellings]),
         NULL: prior.null,
@@ -38,17 +46,21 @@ def save_prior(path: Path, prior: Prior) -> None:
     for spelling in prior.spellings:
         for part, values in _arrays(spelling):
             arrays[f"{spelling.letters}.{part}"] = values
-    with replacing(path) as beside:
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / PRIOR) as beside:
         beside.write_bytes(save(arrays))
 
 
-def load_prior(path: Path) -> Prior:
-    """Read what `save_prior` wrote.
+def load_prior(directory: str | Path) -> Prior:
+    """Read what `save_prior` or `aligner prior --save` wrote, or a model's prior.
 
     Raises:
-        ModelError: the file is damaged, holds something else, NaN, or a prior of an
-            earlier version.
+        ModelError: there is none, or the file is damaged, holds something else, NaN,
+            or a prior of an earlier version.
     """
+    path = Path(directory) / PRIOR
+    if not path.exists():
+        raise ModelError(f"{directory}: expected a prior, but {PRIOR} is missing")
     try:
         arrays = load_file(path)
         for name, values in arrays.items():

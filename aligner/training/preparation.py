@@ -97,8 +97,8 @@ def _learn_from(
         _start_directory(out, config, subwords, files)
     if prior is not None:
         if not (task.resume and (out / STATE).is_file()):  # the text may be another
-            save_prior(out / PRIOR, prior)
-        prior = load_prior(out / PRIOR)  # as `aligner align` will have it
+            save_prior(out, prior)
+        prior = load_prior(out)  # as `aligner align` will have it
     if links is not None and processes.of > 1:
         links.save(out / SHARED_LINKS)
     return subwords, links, prior

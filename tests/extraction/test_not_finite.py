@@ -41,7 +41,7 @@ def saved(tmp_path: Path) -> Path:
     save_recipe(tmp_path, model.config, model.subwords)
     save_weights(tmp_path, model.network)
     save_meta(tmp_path, model.meta)
-    save_prior(tmp_path / PRIOR, estimate(NumberedBitext.of([PAIR] * 3))[0])
+    save_prior(tmp_path, estimate(NumberedBitext.of([PAIR] * 3))[0])
     return tmp_path
 
 
@@ -82,7 +82,7 @@ def test_every_array_of_a_prior_is_checked(saved: Path, value: float) -> None:
         arrays[name].flat[-1] = value
         save_arrays(arrays, saved / PRIOR)
         with pytest.raises(ModelError, match=rf"^{saved / PRIOR}: {name}: .*finite"):
-            load_prior(saved / PRIOR)
+            load_prior(saved)
         with pytest.raises(ModelError, match=PRIOR):
             load_model(saved)
 

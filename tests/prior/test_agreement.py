@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aligner.errors import ConfigError
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
 from aligner.links.matching import geometric_mean, mean_share
@@ -20,6 +21,7 @@ from aligner.prior.hmm import first_jumps
 from aligner.prior.prior import Prior, spell
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.sample.grammar import SamplePair, sample_corpus
+from aligner.terms import PRESETS, Preset
 from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[Sequence[str], Sequence[str]]
@@ -40,7 +42,7 @@ def estimate(pairs: list[Pair], *listeners: Any) -> tuple[Prior, TextLinks]:
 
 
 def align(prior: Prior, pairs: list[Pair]) -> TextLinks:
-    return prior.align(NumberedBitext.of(pairs))
+    return prior.soft_links(NumberedBitext.of(pairs))
 
 
 # A naive IBM model 1 with agreement
@@ -300,7 +302,7 @@ def test_directions_are_joined_as_asked(corpus: list[SamplePair]) -> None:
     }
     for join, mean in naive.items():
         for found, (forward, reverse) in zip(
-            prior.align(text, join), prior.word_scores(pairs), strict=True
+            prior.soft_links(text, join), prior.word_scores(pairs), strict=True
         ):
             expected = {
                 (i, j): p
@@ -399,6 +401,36 @@ def test_it_aligns_new_text(corpus: list[SamplePair], estimated: Estimated) -> N
     links = align(prior, [(pair.src, pair.tgt) for pair in corpus[TRAIN:]])
     gold = [pair.gold for pair in corpus[TRAIN:]]
     assert score(gold, [likely(pair) for pair in links]).aer < 0.1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_pairs_are_aligned_by_the_threshold_of_a_preset(
+    preset: Preset, estimated: Estimated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty sides too, and more pairs than are read at once."""
+    prior, _ = estimated
+    pairs: list[Pair] = [(pair.src, pair.tgt) for pair in sample_corpus(20, seed=2)]
+    pairs += [([], ["la"]), ([], []), *pairs[:3]]
+    text = NumberedBitext.of(pairs)
+    threshold = prior.thresholds[list(PRESETS).index(preset)]
+    expected = [
+        {(s, t): p for s, t, p in zip(*map(np.ndarray.tolist, soft), strict=True)}
+        for soft in prior.soft_links(text, mean_share)
+    ]
+    monkeypatch.setattr(prior_module, "PART", 7)
+    found = list(prior.align(iter(pairs), preset))
+    for pair, soft in zip(found, expected, strict=True):
+        assert pair.links == {link for link, p in soft.items() if p > threshold}
+        assert pair.scores == {link: soft[link] for link in pair.links}
+    assert [bool(pair.problem) for pair in found] == [not all(pair) for pair in pairs]
+
+
+def test_what_cannot_be_aligned_is_refused(estimated: Estimated) -> None:
+    prior, _ = estimated
+    with pytest.raises(ConfigError, match="preset: expected one of precise"):
+        prior.align([], "best")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="pair 1, source side"):
+        next(prior.align([("the house", "la maison")]))
 
 
 def test_links_are_probabilities_within_their_sentences(

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from aligner.errors import CorpusError, ModelError
 from aligner.prior.prior import Prior, estimate
-from aligner.prior.storage import load_prior, save_prior
+from aligner.prior.storage import PRIOR, load_prior, save_prior
 from aligner.sample.grammar import sample_corpus
 from aligner.text.numbered import NumberedBitext
 
@@ -23,8 +23,8 @@ def prior() -> Prior:
 def test_a_prior_aligns_the_same_after_a_round_trip(
     prior: Prior, tmp_path: Path
 ) -> None:
-    save_prior(tmp_path / "prior", prior)
-    loaded = load_prior(tmp_path / "prior")
+    save_prior(tmp_path, prior)
+    loaded = load_prior(tmp_path)
     for after, before in zip(loaded.spellings, prior.spellings, strict=True):
         assert after.letters == before.letters
         assert after.src.numbers == before.src.numbers
@@ -39,21 +39,21 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
 
 
 def test_a_prior_of_an_earlier_version_is_refused(prior: Prior, tmp_path: Path) -> None:
-    path = tmp_path / "prior"
+    path = tmp_path / PRIOR
     save_file({"words.links": np.ones(3), "stems.links": np.ones(3)}, path)
     with pytest.raises(ModelError, match=f"{path}: .* earlier version; train"):
-        load_prior(path)
+        load_prior(tmp_path)
 
 
 def test_parts_that_do_not_fit_are_refused(prior: Prior, tmp_path: Path) -> None:
-    path = tmp_path / "prior"
+    path = tmp_path / PRIOR
     for name in ("0.src.totals", "4.tgt.counts", "3.links", "tgt.by_null", "jumps"):
-        save_prior(path, prior)
+        save_prior(tmp_path, prior)
         arrays = load_file(path)
         arrays[name] = arrays[name][:-1]
         save_file(arrays, path)
         with pytest.raises(ModelError, match=f"{path}: .* its parts do not fit"):
-            load_prior(path)
+            load_prior(tmp_path)
 
 
 def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
@@ -69,33 +69,38 @@ def test_word_scores_are_distributions_with_null_last(prior: Prior) -> None:
 
 def test_words_of_any_characters_come_back(tmp_path: Path) -> None:
     words = ["\u2028", "a\u0085b", "\x0c", "\ud800", "▁"]
-    save_prior(tmp_path / "prior", estimate(NumberedBitext.of([(words, words)]))[0])
-    assert list(load_prior(tmp_path / "prior").spellings[0].src.numbers) == words
+    save_prior(tmp_path, estimate(NumberedBitext.of([(words, words)]))[0])
+    assert list(load_prior(tmp_path).spellings[0].src.numbers) == words
 
 
 def test_words_with_line_feeds_are_refused(tmp_path: Path) -> None:
     prior, _ = estimate(NumberedBitext.of([(["a", "b\nc"], ["x"])]))
     with pytest.raises(CorpusError, match=r"without line feeds, got 'b\\nc'"):
-        save_prior(tmp_path / "prior", prior)
+        save_prior(tmp_path, prior)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_number_is_named(prior: Prior, tmp_path: Path) -> None:
-    path = tmp_path / "prior"
-    save_prior(path, prior)
+    path = tmp_path / PRIOR
+    save_prior(tmp_path, prior)
     arrays = load_file(path)
     arrays["4.links"][5] = np.nan
     save_file(arrays, path)
     with pytest.raises(ModelError, match=f"{path}: 4.links: expected finite"):
-        load_prior(path)
+        load_prior(tmp_path)
 
 
 def test_a_damaged_or_foreign_file_is_named(prior: Prior, tmp_path: Path) -> None:
-    path = tmp_path / "prior"
-    save_prior(path, prior)
+    path = tmp_path / PRIOR
+    save_prior(tmp_path, prior)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ModelError, match=f"{path}: not a whole safetensors file"):
-        load_prior(path)
+        load_prior(tmp_path)
     save_file({"weights": np.zeros(3)}, path)
     with pytest.raises(ModelError, match=f"{path}: expected a prior"):
-        load_prior(path)
+        load_prior(tmp_path)
+
+
+def test_a_directory_without_a_prior_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"{tmp_path}: .* {PRIOR} is missing"):
+        load_prior(tmp_path)

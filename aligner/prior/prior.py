@@ -144,11 +144,11 @@ class Prior:
     def _aligned(
         self, pairs: Iterator[WordPair], threshold: float
     ) -> Iterator[AlignedPair]:
+        first = 1
         while some := list(islice(pairs, PART)):
-            text = _numbered(some)
-            for pair, found in zip(
-                some, self.soft_links(text, mean_share), strict=True
-            ):
+            links = self.soft_links(_numbered(some, first), mean_share)
+            first += len(some)
+            for pair, found in zip(some, links, strict=True):
                 if all(pair):
                     yield found.aligned(pair, threshold)
                 else:
@@ -252,10 +252,10 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
     return estimate(_numbered(pairs))[0]
 
 
-def _numbered(pairs: Iterable[WordPair]) -> NumberedBitext:
-    """Number the words of pairs after a look at them."""
+def _numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
+    """Number the words of pairs, of which the first has a number in errors."""
     numbering = Numbering()
-    for number, (src, tgt) in enumerate(pairs, start=1):
+    for number, (src, tgt) in enumerate(pairs, start=first):
         check_words(src, f"pair {number}, source side")
         check_words(tgt, f"pair {number}, target side")
         numbering.add(src, tgt)

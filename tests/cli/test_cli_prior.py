@@ -150,6 +150,6 @@ def test_what_does_not_go_together_is_refused(
             "--threshold: expected no --preset",
             ["--threshold", ".5", "--preset", "recall"],
         ),
-        ("prior.safetensors: not a whole", ["--load", tmp_path]),
+        ("expected a prior, but prior.safetensors is missing", ["--load", tmp_path]),
     ):
         run("prior", "--src", text, *options).assert_clean_failure(expected)

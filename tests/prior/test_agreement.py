@@ -425,12 +425,16 @@ def test_pairs_are_aligned_by_the_threshold_of_a_preset(
     assert [bool(pair.problem) for pair in found] == [not all(pair) for pair in pairs]
 
 
-def test_what_cannot_be_aligned_is_refused(estimated: Estimated) -> None:
+def test_what_cannot_be_aligned_is_refused(
+    estimated: Estimated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prior, _ = estimated
     with pytest.raises(ConfigError, match="preset: expected one of precise"):
         prior.align([], "best")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="pair 1, source side"):
-        next(prior.align([("the house", "la maison")]))
+    monkeypatch.setattr(prior_module, "PART", 2)
+    pairs: list[Pair] = [(["the"], ["la"])] * 2
+    with pytest.raises(TypeError, match="pair 3, source side"):
+        list(prior.align([*pairs, ("the house", ["la"])]))
 
 
 def test_links_are_probabilities_within_their_sentences(

@@ -68,7 +68,7 @@ def make_model(text: Path, folder: Path) -> None:
     """Write a model of recipe small, with random weights and a prior, once."""
     import torch
 
-    from aligner.nmt.checkpoint import PRIOR, save_recipe, save_weights
+    from aligner.nmt.checkpoint import save_recipe, save_weights
     from aligner.nmt.config import read_config
     from aligner.nmt.model_meta import ChosenReading, ModelMeta, save_meta
     from aligner.nmt.transformer import Transformer
@@ -88,7 +88,7 @@ def make_model(text: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_recipe(folder, config, subwords)
     save_weights(folder, Transformer(config.transformer, subwords.vocab_size))
-    save_prior(folder / PRIOR, estimate(NumberedBitext.of(pairs))[0])
+    save_prior(folder, estimate(NumberedBitext.of(pairs))[0])
     # As a guided model is read: an early layer, with the whole target in view.
     save_meta(folder, ModelMeta(alignment=ChosenReading(layer=1, rows="full")))
 

@@ -92,7 +92,7 @@ def expect(
         own: by cell, what it contributed the last time; what it contributes now.
         known: whether to leave out what `own` holds.
         with_order: whether the order of words counts (the hidden Markov models).
-        linked: by word of the text, target and source, zeros to be written over: the
+        linked: by word of the text, target and source, zeros to be added to: the
             links that it has.
         unlinked: likewise: the probability that NULL emitted it.
         jumps: (2, 2 · MAX_JUMP + 1) to be added to: how often each distance is jumped.

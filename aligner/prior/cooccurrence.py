@@ -29,7 +29,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 CHUNK_CELLS = 1 << 18  # of sentence pairs that are handled together
 UNKNOWN = -1  # in place of a number
 # Occurrences of both words that make it likely that a pair that meets once does so by
-# chance: neither word can owe a tenth of its links to the other.
+# chance: it is less than a tenth of what either word occurs.
 FREQUENT = 10
 
 

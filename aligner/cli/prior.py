@@ -36,7 +36,7 @@ from aligner.cli.shards import (
 )
 from aligner.errors import ConfigError, CorpusError
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import PRESETS, Preset
+from aligner.terms import Preset
 
 if TYPE_CHECKING:
     from aligner.links.aligned_pair import AlignedPair
@@ -237,6 +237,6 @@ def _threshold(known: "Prior", preset: Preset, threshold: float | None) -> float
     """Return the threshold that is asked for, or say the one of the preset."""
     if threshold is not None:
         return threshold
-    chosen = float(known.thresholds[list(PRESETS).index(preset)])
+    chosen = known.threshold(preset)
     say(f"threshold: {chosen:g}")
     return chosen

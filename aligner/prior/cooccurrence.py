@@ -5,8 +5,8 @@ for each distinct pair of words; every cell names the pair that stands there, so
 probabilities are looked up, and counts added up, by indexing.
 
 Most pairs of words meet once, by chance, and a large text has more of those than memory
-has room for. If both words are frequent, they are known by their spelling alone: one
-stands for all that are spelt alike.
+has room for. If both words are frequent, they are known by a coarser spelling alone:
+one stands for all that it spells alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -104,40 +104,54 @@ class Spelling:
     of_pair: Ids
 
 
-def spelt(pairs: WordPairs, spell: Callable[[str], str], size: int) -> Spelling:
-    """Spell the words of the first so many pairs."""
-    (src_words, src), (tgt_words, tgt) = (
-        _renumbered(words, spell) for words in (pairs.src_words, pairs.tgt_words)
-    )
-    every = WordPairs(
-        src_words, tgt_words, src[pairs.src[:size]], tgt[pairs.tgt[:size]]
-    )
-    _, first, of_pair = np.unique(every.keys(), return_index=True, return_inverse=True)
-    distinct = WordPairs(src_words, tgt_words, every.src[first], every.tgt[first])
-    return Spelling(distinct, src, tgt, of_pair.astype(np.int32))
+class Names(NamedTuple):
+    """The words of a text under a spelling.
 
+    Attributes:
+        src_words: the number of each spelling.
+        tgt_words: likewise.
+        src: (W,) the spelling of each source word.
+        tgt: likewise.
+    """
 
-def _renumbered(
-    words: dict[str, int], spell: Callable[[str], str]
-) -> tuple[dict[str, int], Ids]:
-    spellings: dict[str, int] = {}
-    numbers = [spellings.setdefault(spell(word), len(spellings)) for word in words]
-    return spellings, np.array(numbers, np.int32)
+    src_words: dict[str, int]
+    tgt_words: dict[str, int]
+    src: Ids
+    tgt: Ids
 
 
 class Gathered(NamedTuple):
     """The word pairs of a text.
 
     Attributes:
-        pairs: the distinct ones, each stand-in for rare ones after those before it.
+        pairs: the distinct ones that the first spelling tells apart; after them, for
+            each coarser one, a stand-in for all rare ones that it spells alike.
         cells: where they stand.
-        known: how many, from the first one, each spelling and the finer ones tell
-            apart.
+        names: the words under each spelling.
+        sizes: how many pairs, from the first, each spelling or a finer one tells apart.
     """
 
     pairs: WordPairs
     cells: Cells
-    known: list[int]
+    names: list[Names]
+    sizes: list[int]
+
+
+def gather_spellings(
+    text: NumberedBitext, spells: Sequence[Callable[[str], str]]
+) -> tuple[list[Spelling], Cells]:
+    """Find all word pairs of a text as `gather_word_pairs` does, by each spelling."""
+    pairs, cells, names, sizes = gather_word_pairs(text, spells)
+    return [_spelt(pairs, *each) for each in zip(names, sizes, strict=True)], cells
+
+
+def _spelt(pairs: WordPairs, names: Names, size: int) -> Spelling:
+    """Return the pairs of spellings of the first so many word pairs."""
+    src, tgt = names.src[pairs.src[:size]], names.tgt[pairs.tgt[:size]]
+    keys = pair_keys(src, tgt, len(names.src_words))
+    _, first, of_pair = np.unique(keys, return_index=True, return_inverse=True)
+    distinct = WordPairs(names.src_words, names.tgt_words, src[first], tgt[first])
+    return Spelling(distinct, names.src, names.tgt, of_pair.astype(np.int32))
 
 
 def gather_word_pairs(
@@ -158,18 +172,33 @@ def gather_word_pairs(
     ends = np.concatenate([[0], np.cumsum(src.lengths() * tgt.lengths())])
     pairs = mapped_full(int(ends[-1]), UNKNOWN, np.int32)
     cells = Cells(src.ids, src.ends, tgt.ids, tgt.ends, pairs, ends)
-    met, known = (np.empty(0, np.int32), np.empty(0, np.int32)), [0]
-    for number, spell in enumerate(spells, start=1):
-        of_src, of_tgt = (
-            _renumbered(words, spell)[1] for words in (src_words, tgt_words)
-        )
+    names = [_named(src_words, tgt_words, spell) for spell in spells]
+    met, sizes = (np.empty(0, np.int32), np.empty(0, np.int32)), [0]
+    for number, (*_, of_src, of_tgt) in enumerate(names, start=1):
         occurrences = _occurrences(RaggedArray(of_tgt[tgt.ids], tgt.ends))
         frequent = FREQUENT if number < len(spells) else len(tgt.ids)
-        more = _number_pairs(cells, of_src, *occurrences, frequent, known[-1])
+        more = _number_pairs(cells, of_src, *occurrences, frequent, sizes[-1])
         forgotten(pairs)
         met = np.concatenate([met[0], more[0]]), np.concatenate([met[1], more[1]])
-        known.append(len(met[0]))
-    return Gathered(WordPairs(src_words, tgt_words, *met), cells, known[1:])
+        sizes.append(len(met[0]))
+    return Gathered(WordPairs(src_words, tgt_words, *met), cells, names, sizes[1:])
+
+
+def _named(
+    src_words: dict[str, int], tgt_words: dict[str, int], spell: Callable[[str], str]
+) -> Names:
+    (src_spellings, src), (tgt_spellings, tgt) = (
+        _renumbered(words, spell) for words in (src_words, tgt_words)
+    )
+    return Names(src_spellings, tgt_spellings, src, tgt)
+
+
+def _renumbered(
+    words: dict[str, int], spell: Callable[[str], str]
+) -> tuple[dict[str, int], Ids]:
+    spellings: dict[str, int] = {}
+    numbers = [spellings.setdefault(spell(word), len(spellings)) for word in words]
+    return spellings, np.array(numbers, np.int32)
 
 
 def _distinct(text: NumberedText) -> tuple[dict[str, int], RaggedArray]:
@@ -180,7 +209,7 @@ def _distinct(text: NumberedText) -> tuple[dict[str, int], RaggedArray]:
 
 
 def _occurrences(text: RaggedArray) -> tuple[Ints, Ids, Ids]:
-    """Return where each word occurs: ends by word, and sentences and places in them."""
+    """Return where each id occurs: ends by id, and sentences and places in them."""
     order = np.argsort(text.ids, kind="stable")
     ends = np.concatenate([[0], np.cumsum(np.bincount(text.ids))])
     lengths = text.lengths()
@@ -220,11 +249,11 @@ def _number_pairs(
     src, tgt = np.empty(room, np.int32), np.empty(room, np.int32)
     for spelling in range(len(ends) - 1):
         first, here = count, ends[spelling + 1] - ends[spelling]
-        for occurrence in range(ends[spelling], ends[spelling + 1]):
+        countable = ends[spelling + 1] if here > frequent else ends[spelling]
+        for occurrence in range(ends[spelling], countable):
             sentence = sentences[occurrence]
-            for word in cells.src[
-                cells.src_ends[sentence] : cells.src_ends[sentence + 1]
-            ]:
+            start, end = cells.src_ends[sentence], cells.src_ends[sentence + 1]
+            for word in cells.src[start:end]:
                 partner = spellings[word]
                 if met_by[partner] != spelling:
                     met_by[partner] = spelling
@@ -240,7 +269,7 @@ def _number_pairs(
                 if cells.pairs[cell] != UNKNOWN:
                     continue
                 rarer = min(here, often[partner])
-                if met[partner] == 1 and rarer > frequent:
+                if rarer > frequent and met[partner] == 1:
                     continue
                 if last[partner] < first:
                     if count == room:

@@ -50,7 +50,6 @@ class Estimate(NamedTuple):
 
 
 def estimate_agreement(
-    pairs: int,
     spellings: Sequence[Spelling],
     cells: Cells,
     on_pass: Callable[[int], None],
@@ -59,13 +58,12 @@ def estimate_agreement(
     """Estimate a pair of aligners.
 
     Args:
-        pairs: how many word pairs there are.
         spellings: of the words, the shorter the later; words as they are come first.
         cells: the text.
         on_pass: told after each iteration how many are done.
         threads: how many compute at once; the result is the same for any number.
     """
-    model = _start(pairs, spellings, cells)
+    model = _start(spellings, cells)
     own = mapped_full(len(cells.pairs), 0, np.float32)
     for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         # By words alone nothing is left out.
@@ -104,12 +102,12 @@ def added_up(values: Doubles, numbers: Ids | Ints, size: int = 0) -> Doubles:
     return sums
 
 
-def _start(pairs: int, spellings: Sequence[Spelling], cells: Cells) -> Model:
+def _start(spellings: Sequence[Spelling], cells: Cells) -> Model:
     """Return a model that knows nothing but how often words occur."""
     src_sizes = [len(spelling.pairs.src_words) for spelling in spellings]
     tgt_sizes = [len(spelling.pairs.tgt_words) for spelling in spellings]
     return Model(
-        np.ones((pairs, len(spellings)), np.float32),
+        np.ones((len(spellings[-1].of_pair), len(spellings)), np.float32),
         _first_side(cells.src, [s.src for s in spellings], tgt_sizes),
         _first_side(cells.tgt, [s.tgt for s in spellings], src_sizes),
         np.full(2, NULL, np.float32),

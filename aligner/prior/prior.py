@@ -22,9 +22,9 @@ from aligner.prior.cooccurrence import (
     Ints,
     Spelling,
     WordPairs,
+    gather_spellings,
     gather_word_pairs,
     pair_keys,
-    spelt,
 )
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
@@ -137,9 +137,16 @@ class Prior:
             ConfigError: there is no such preset.
             TypeError: a side is no sequence of words.
         """
+        return self._aligned(iter(pairs), self.threshold(preset))
+
+    def threshold(self, preset: Preset = "balanced") -> float:
+        """Return what the mean of both directions' shares must exceed for a link.
+
+        Raises:
+            ConfigError: there is no such preset.
+        """
         check_term("preset", preset, get_args(Preset))
-        threshold = float(self.thresholds[list(PRESETS).index(preset)])
-        return self._aligned(iter(pairs), threshold)
+        return float(self.thresholds[list(PRESETS).index(preset)])
 
     def _aligned(
         self, pairs: Iterator[WordPair], threshold: float
@@ -167,7 +174,7 @@ class Prior:
         links = GrowingLinks()
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
-            pairs, cells, _ = gather_word_pairs(some)
+            pairs, cells, *_ = gather_word_pairs(some)
             _collect(self._model(pairs), cells, links, join, threads or cpu_share())
         return links.finish()
 
@@ -178,7 +185,7 @@ class Prior:
         words + 1), NULL last; every row sums to 1.
         """
         text = NumberedBitext.of(pairs).renamed(canonical)
-        word_pairs, cells, _ = gather_word_pairs(text)
+        word_pairs, cells, *_ = gather_word_pairs(text)
         forward, reverse = _read(self._model(word_pairs), cells, 0, len(pairs))
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
@@ -282,10 +289,9 @@ def estimate(
     threads = threads or cpu_share()
     passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1
     spells = [partial(spell, letters=letters) for letters in LETTERS]
-    pairs, cells, known = gather_word_pairs(text.renamed(canonical), spells)
-    spellings = [spelt(pairs, *each) for each in zip(spells, known, strict=True)]
+    spellings, cells = gather_spellings(text.renamed(canonical), spells)
     model, counts = estimate_agreement(
-        len(pairs.src), spellings, cells, lambda done: on_pass(done, passes), threads
+        spellings, cells, lambda done: on_pass(done, passes), threads
     )
     links = GrowingLinks()
     _collect(model, cells, links, join, threads)

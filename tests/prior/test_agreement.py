@@ -204,7 +204,7 @@ def emissions(
     Given the expected links of both by each spelling, the emitting word's links in all,
     and the emitted word's shares among those that are spelt alike.
     """
-    _, cells, _ = gather_word_pairs(NumberedBitext.of([(["a"], ["A"])]))
+    _, cells, *_ = gather_word_pairs(NumberedBitext.of([(["a"], ["A"])]))
     row = [np.array([values], np.float32) for values in (links, totals, shares)]
     one = np.ones(1, np.float32)
     src, tgt = Side(row[1], row[2], one), Side(row[1], row[2], one)

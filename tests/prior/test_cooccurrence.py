@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aligner.prior import cooccurrence
-from aligner.prior.cooccurrence import Gathered, gather_word_pairs, spelt
+from aligner.prior.cooccurrence import Gathered, gather_spellings, gather_word_pairs
 from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[list[str], list[str]]
@@ -32,7 +32,7 @@ def gathered() -> Gathered:
 
 
 def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
-    pairs, cells, _ = gathered
+    pairs, cells, *_ = gathered
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     assert len(cells.ends) == len(PAIRS) + 1
     for index, (src, tgt) in enumerate(PAIRS):
@@ -56,13 +56,13 @@ def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
 def test_many_word_pairs_are_numbered() -> None:
     """More than there is room for at first."""
     src, tgt = [f"s{i}" for i in range(300)], [f"t{i}" for i in range(400)]
-    pairs, cells, _ = gather_word_pairs(NumberedBitext.of([(src, tgt)]))
+    pairs, cells, *_ = gather_word_pairs(NumberedBitext.of([(src, tgt)]))
     assert len(pairs.src) == len(pairs.tgt) == 300 * 400
     assert sorted(cells.pairs.tolist()) == list(range(300 * 400))
 
 
 def test_sentences_are_numbered(gathered: Gathered) -> None:
-    pairs, cells, _ = gathered
+    pairs, cells, *_ = gathered
     for side, numbers, ids, ends in (
         (0, pairs.src_words, cells.src, cells.src_ends),
         (1, pairs.tgt_words, cells.tgt, cells.tgt_ends),
@@ -72,14 +72,18 @@ def test_sentences_are_numbered(gathered: Gathered) -> None:
             assert words.tolist() == [numbers[word] for word in pair[side]]
 
 
-def test_words_spelt_alike_are_one(gathered: Gathered) -> None:
+def test_words_spelt_alike_are_one(
+    gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under a spelling that a, b, c and d, and E to J, share."""
     pairs = gathered.pairs
 
     def spell(word: str) -> str:
         return "low" if word in "abcd" else "high" if word in "EFGHIJ" else word
 
-    spelling = spelt(pairs, spell, len(pairs.src))
+    monkeypatch.setattr(cooccurrence, "FREQUENT", 1000)
+    (_, spelling), _ = gather_spellings(NumberedBitext.of(PAIRS), [str, spell])
+    assert len(spelling.of_pair) == len(pairs.src)
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     src_spelt = list(spelling.pairs.src_words)
     tgt_spelt = list(spelling.pairs.tgt_words)
@@ -123,8 +127,8 @@ def test_rare_pairs_of_frequent_words_are_told_apart_by_their_spelling(
             if last or met[level][src, tgt] > 1 or rarer <= frequent:
                 expected.append((level, src, tgt))
                 break
-    pairs, cells, known = gather_word_pairs(NumberedBitext.of(text), spells)
-    levels = np.searchsorted(known, cells.pairs, side="right")
+    pairs, cells, _, sizes = gather_word_pairs(NumberedBitext.of(text), spells)
+    levels = np.searchsorted(sizes, cells.pairs, side="right")
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     found = [
         (level, spells[level](src_words[s]), spells[level](tgt_words[t]))
@@ -133,7 +137,7 @@ def test_rare_pairs_of_frequent_words_are_told_apart_by_their_spelling(
         )
     ]
     assert found == expected
-    assert len(set(expected)) == len(pairs.src) == known[-1], "one for all spelt alike"
+    assert len(set(expected)) == len(pairs.src) == sizes[-1], "one for all spelt alike"
 
 
 @pytest.mark.parametrize("size", [1, 40, 100_000])
@@ -152,7 +156,7 @@ def test_chunks_are_the_whole_text(
 
 @pytest.mark.parametrize("pairs", [[], [([], ["A"]), (["a"], []), ([], [])]])
 def test_text_without_a_usable_pair(pairs: list[Pair]) -> None:
-    word_pairs, cells, known = gather_word_pairs(NumberedBitext.of(pairs))
+    word_pairs, cells, _, sizes = gather_word_pairs(NumberedBitext.of(pairs))
     assert len(cells.pairs) == len(word_pairs.src) == 0
-    assert known == [0]
+    assert sizes == [0]
     assert cells.ends.tolist() == [0] * (len(pairs) + 1)

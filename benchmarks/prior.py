@@ -24,7 +24,7 @@ from quality import SYSTEMS, measure
 from aligner.files import write_whole
 from aligner.text.bitext import read_bitext
 
-HEAD = "| pairs | system | seconds | to prior's | processor seconds | MB |"
+HEAD = "| pairs | system | seconds | to the first's | processor seconds | MB |"
 SELDOM = 20  # occurrences of the words that are other words in each copy
 
 
@@ -35,7 +35,7 @@ def lengthened(lines: list[str]) -> Iterator[str]:
     for copy in count(1):
         for line in lines:
             yield " ".join(
-                word if counts[word] > SELDOM else f"{word}{copy}"
+                word if counts[word] > SELDOM else f"{copy}~{word}"
                 for word in line.split()
             )
 
@@ -52,6 +52,8 @@ def main() -> None:
     )  # fmt: skip
     options = parser.parse_args()
     text = list(islice(read_bitext(options.src, options.tgt), max(options.pairs)))
+    if not text:
+        parser.error(f"{options.src}: expected at least one line")
     print(HEAD)
     print("| ---: | --- | ---: | ---: | ---: | ---: |")
     for pairs in options.pairs:

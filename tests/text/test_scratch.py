@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from aligner.text import scratch
 from aligner.text.scratch import (
@@ -53,13 +54,19 @@ def test_arrays_to_be_written_over() -> None:
     assert len(mapped_full(0, 0, np.int64)) == 0
 
 
+def written(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a copy on the scratch disk, to be written over."""
+    growing = GrowingArray(values.dtype)
+    growing.append(values)
+    return growing.finish(writable=True)
+
+
 @pytest.mark.parametrize(
     ("first", "last"), [(0, 1 << 20), (5, 300_001), (7, 9), (3, 3)]
 )
 def test_what_is_forgotten_is_still_there(first: int, last: int) -> None:
-    array = mapped_full(1 << 20, -1, np.int32)
-    assert (array == -1).all()
-    array[::3] = np.arange(len(array[::3]))
+    array = written(np.arange(1 << 20))
+    array[::3] = -1
     expected = array.copy()
     forgotten(array[first:last])
     np.testing.assert_array_equal(array, expected)
@@ -75,7 +82,7 @@ def test_what_is_forgotten_takes_no_memory() -> None:
         kinds = ("RssFile:", "RssShmem:")  # the latter, where files lie in memory
         return sum(int(status.split(kind)[1].split()[0]) << 10 for kind in kinds)
 
-    array = mapped_full(1 << 24, 0, np.int32)
+    array = written(np.zeros(1 << 24, np.int64))
     array[:] = 1
     before = resident()
     forgotten(array)

@@ -10,6 +10,7 @@ one stands for all that it spells alike.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -18,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from aligner.errors import CorpusError
 from aligner.text.numbered import NumberedBitext, NumberedText
 from aligner.text.ragged import RaggedArray, steps
 from aligner.text.scratch import forgotten, mapped_full
@@ -31,6 +33,7 @@ UNKNOWN = -1  # in place of a number
 # Occurrences of both words that make it likely that a pair that meets once does so by
 # chance: it is less than a tenth of what either word occurs.
 FREQUENT = 10
+MOST_PAIRS = 2**31 - 2  # that int32 has numbers for, on either side of UNKNOWN
 
 
 class Cells(NamedTuple):
@@ -138,10 +141,10 @@ class Gathered(NamedTuple):
 
 
 def gather_spellings(
-    text: NumberedBitext, spells: Sequence[Callable[[str], str]]
+    text: NumberedBitext, spells: Sequence[Callable[[str], str]], threads: int = 1
 ) -> tuple[list[Spelling], Cells]:
     """Find all word pairs of a text as `gather_word_pairs` does, by each spelling."""
-    pairs, cells, names, sizes = gather_word_pairs(text, spells)
+    pairs, cells, names, sizes = gather_word_pairs(text, spells, threads)
     return [_spelt(pairs, *each) for each in zip(names, sizes, strict=True)], cells
 
 
@@ -155,11 +158,14 @@ def _spelt(pairs: WordPairs, names: Names, size: int) -> Spelling:
 
 
 def gather_word_pairs(
-    text: NumberedBitext, spells: Sequence[Callable[[str], str]] = (str,)
+    text: NumberedBitext,
+    spells: Sequence[Callable[[str], str]] = (str,),
+    threads: int = 1,
 ) -> Gathered:
     """Find all word pairs of a text, and name the one at each cell, on disk.
 
-    Words get their numbers in the order in which they come, equal ones the same.
+    Words get their numbers in the order in which they come, equal ones the same; pairs
+    of words by the target word, then in the order in which they come.
 
     Args:
         text: the sentence pairs.
@@ -167,6 +173,10 @@ def gather_word_pairs(
             one spells alike, the next one does, too. A pair is told from others by the
             first under which it meets twice, or either word occurs `FREQUENT` times at
             most, or by the last one.
+        threads: how many compute at once; the result is the same for any number.
+
+    Raises:
+        CorpusError: there are more than `MOST_PAIRS`.
     """
     (src_words, src), (tgt_words, tgt) = _distinct(text.src), _distinct(text.tgt)
     ends = np.concatenate([[0], np.cumsum(src.lengths() * tgt.lengths())])
@@ -175,10 +185,8 @@ def gather_word_pairs(
     names = [_named(src_words, tgt_words, spell) for spell in spells]
     met, sizes = (np.empty(0, np.int32), np.empty(0, np.int32)), [0]
     for number, (*_, of_src, of_tgt) in enumerate(names, start=1):
-        occurrences = _occurrences(RaggedArray(of_tgt[tgt.ids], tgt.ends))
         frequent = FREQUENT if number < len(spells) else len(tgt.ids)
-        more = _number_pairs(cells, of_src, *occurrences, frequent, sizes[-1])
-        forgotten(pairs)
+        more = _number_pairs(cells, of_src, of_tgt, frequent, sizes[-1], threads)
         met = np.concatenate([met[0], more[0]]), np.concatenate([met[1], more[1]])
         sizes.append(len(met[0]))
     return Gathered(WordPairs(src_words, tgt_words, *met), cells, names, sizes[1:])
@@ -217,17 +225,62 @@ def _occurrences(text: RaggedArray) -> tuple[Ints, Ids, Ids]:
     return ends, sentences, steps(lengths).astype(np.int32)[order]
 
 
-@njit(nogil=True, cache=True)
 def _number_pairs(
+    cells: Cells, of_src: Ids, of_tgt: Ids, frequent: int, number: int, threads: int
+) -> tuple[Ids, Ids]:
+    """Number pairs, target spelling by target spelling.
+
+    Args:
+        cells: the text, to be written to where a pair has no number yet.
+        of_src: the spelling of each source word.
+        of_tgt: likewise.
+        frequent: pairs that meet once are left out if both occur more often.
+        number: the first pair's.
+        threads: how many compute at once.
+
+    Returns:
+        Both words of each, or of one of those that are spelt alike.
+    """
+    occurrences = _occurrences(RaggedArray(of_tgt[cells.tgt], cells.tgt_ends))
+    ends = occurrences[0]
+    wanted = np.linspace(0, ends[-1], threads, endpoint=False)[1:]
+    cuts = [0, *np.searchsorted(ends, wanted).tolist(), len(ends) - 1]
+
+    def count(first: int, last: int) -> tuple[Ids, Ids]:
+        return _count_pairs(cells, of_src, *occurrences, first, last, frequent)
+
+    def settle(chunk: tuple[int, int]) -> None:
+        first, last = chunk
+        _settle(cells, of_tgt, first_numbers, first, last)
+        forgotten(cells.pairs[cells.ends[first] : cells.ends[last]])
+
+    with ThreadPoolExecutor(threads, "prior") as pool:
+        parts = list(pool.map(count, cuts, cuts[1:]))
+        sizes = np.array([len(src) for src, _ in parts])
+        starts = number + np.cumsum(sizes) - sizes
+        if starts[-1] + sizes[-1] > MOST_PAIRS:
+            raise CorpusError(
+                f"expected at most {MOST_PAIRS} different pairs of words that occur "
+                "together, got more: learn from a part of the text"
+            )
+        first_numbers = np.repeat(starts, np.diff(cuts)).astype(np.int32)
+        list(pool.map(settle, cells.chunks()))
+    src, tgt = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return src, tgt
+
+
+@njit(nogil=True, cache=True)
+def _count_pairs(
     cells: Cells,
     spellings: Ids,
     ends: Ints,
     sentences: Ids,
     places: Ids,
+    first: int,
+    last: int,
     frequent: int,
-    number: int,
 ) -> tuple[Ids, Ids]:
-    """Number pairs, target spelling by target spelling.
+    """Number the pairs of some target spellings from `UNKNOWN` - 1 downwards.
 
     Args:
         cells: the text, to be written to where a pair has no number yet.
@@ -235,20 +288,21 @@ def _number_pairs(
         ends: where the occurrences of each target spelling end; 0 comes first.
         sentences: of each occurrence.
         places: of each occurrence, in its sentence.
+        first: the first target spelling.
+        last: the one after the last.
         frequent: pairs that meet once are left out if both occur more often.
-        number: the first pair's.
 
     Returns:
         Both words of each, or of one of those that are spelt alike.
     """
     size = spellings.max() + 1 if len(spellings) else 0
     often = np.bincount(spellings[cells.src], minlength=size)
-    last = np.full(size, -1, np.int64)  # the last pair of each source spelling
+    latest = np.full(size, -1, np.int64)  # the last pair of each source spelling
     met, met_by = np.zeros(size, np.int64), np.full(size, -1, np.int64)
     room, count = 1 << 16, 0
     src, tgt = np.empty(room, np.int32), np.empty(room, np.int32)
-    for spelling in range(len(ends) - 1):
-        first, here = count, ends[spelling + 1] - ends[spelling]
+    for spelling in range(first, last):
+        before, here = count, ends[spelling + 1] - ends[spelling]
         countable = ends[spelling + 1] if here > frequent else ends[spelling]
         for occurrence in range(ends[spelling], countable):
             sentence = sentences[occurrence]
@@ -271,16 +325,40 @@ def _number_pairs(
                 rarer = min(here, often[partner])
                 if rarer > frequent and met[partner] == 1:
                     continue
-                if last[partner] < first:
+                if latest[partner] < before:
                     if count == room:
                         src = np.concatenate((src, np.empty(room, np.int32)))
                         tgt = np.concatenate((tgt, np.empty(room, np.int32)))
                         room *= 2
-                    last[partner] = count
+                    latest[partner] = count
                     src[count] = cells.src[place]
                     tgt[count] = cells.tgt[
                         cells.tgt_ends[sentence] + places[occurrence]
                     ]
                     count += 1
-                cells.pairs[cell] = number + last[partner]
+                cells.pairs[cell] = UNKNOWN - 1 - latest[partner]
     return src[:count].copy(), tgt[:count].copy()
+
+
+@njit(nogil=True, cache=True)
+def _settle(
+    cells: Cells, of_tgt: Ids, first_numbers: Ids, first: int, last: int
+) -> None:
+    """Give pairs that were numbered downwards their own numbers.
+
+    Args:
+        cells: the text, to be written to.
+        of_tgt: the spelling of each target word.
+        first_numbers: where the numbers begin, by target spelling.
+        first: the first sentence pair.
+        last: the one after the last.
+    """
+    for sentence in range(first, last):
+        size = cells.src_ends[sentence + 1] - cells.src_ends[sentence]
+        cell = cells.ends[sentence]
+        for word in cells.tgt[cells.tgt_ends[sentence] : cells.tgt_ends[sentence + 1]]:
+            start = first_numbers[of_tgt[word]]
+            for _ in range(size):
+                if cells.pairs[cell] < UNKNOWN:
+                    cells.pairs[cell] = start + UNKNOWN - 1 - cells.pairs[cell]
+                cell += 1

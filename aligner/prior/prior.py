@@ -171,11 +171,11 @@ class Prior:
 
         So many pairs at a time that memory does not grow with the text.
         """
-        links = GrowingLinks()
+        links, threads = GrowingLinks(), threads or cpu_share()
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
-            pairs, cells, *_ = gather_word_pairs(some)
-            _collect(self._model(pairs), cells, links, join, threads or cpu_share())
+            pairs, cells, *_ = gather_word_pairs(some, threads=threads)
+            _collect(self._model(pairs), cells, links, join, threads)
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -289,7 +289,7 @@ def estimate(
     threads = threads or cpu_share()
     passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1
     spells = [partial(spell, letters=letters) for letters in LETTERS]
-    spellings, cells = gather_spellings(text.renamed(canonical), spells)
+    spellings, cells = gather_spellings(text.renamed(canonical), spells, threads)
     model, counts = estimate_agreement(
         spellings, cells, lambda done: on_pass(done, passes), threads
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from aligner.errors import CorpusError
 from aligner.prior import cooccurrence
 from aligner.prior.cooccurrence import Gathered, gather_spellings, gather_word_pairs
 from aligner.text.numbered import NumberedBitext
@@ -138,6 +139,27 @@ def test_rare_pairs_of_frequent_words_are_told_apart_by_their_spelling(
     ]
     assert found == expected
     assert len(set(expected)) == len(pairs.src) == sizes[-1], "one for all spelt alike"
+
+
+@pytest.mark.parametrize("threads", [2, 3, 100])
+def test_threads_give_the_same_numbers(threads: int) -> None:
+    text = NumberedBitext.of(random_pairs(60, seed=5))
+    spells = [str, lambda word: "abc" if word in "abc" else word, lambda word: "x"]
+    alone, together = (gather_word_pairs(text, spells, n) for n in (1, threads))
+    np.testing.assert_array_equal(together.cells.pairs, alone.cells.pairs)
+    np.testing.assert_array_equal(together.pairs.src, alone.pairs.src)
+    np.testing.assert_array_equal(together.pairs.tgt, alone.pairs.tgt)
+    assert together.sizes == alone.sizes
+
+
+def test_more_pairs_than_there_are_numbers_are_refused(
+    gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooccurrence, "MOST_PAIRS", len(gathered.pairs.src))
+    gather_word_pairs(NumberedBitext.of(PAIRS))
+    monkeypatch.setattr(cooccurrence, "MOST_PAIRS", len(gathered.pairs.src) - 1)
+    with pytest.raises(CorpusError, match="learn from a part"):
+        gather_word_pairs(NumberedBitext.of(PAIRS))
 
 
 @pytest.mark.parametrize("size", [1, 40, 100_000])

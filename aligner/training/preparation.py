@@ -41,8 +41,9 @@ from aligner.training.state import STATE
 from aligner.training.task import Task
 
 log = logging.getLogger(__name__)
-# Where the first of several processes leaves the guide for the others.
-SHARED_LINKS = STATE.parent / "links.safetensors"
+# Where the first of several processes leaves the guide for the others, and a training
+# what the prior has found, to be resumed without another estimate.
+LINKS = STATE.parent / "links.safetensors"
 VALID_PAIRS = 500  # that are kept as words, to choose and to measure by
 
 
@@ -58,8 +59,8 @@ def prepare(
     else:
         subwords, links, prior = _learnt_by_first(text, task, processes)
     processes.wait()
-    if processes.is_first:
-        (out / SHARED_LINKS).unlink(missing_ok=True)
+    if processes.is_first and task.files.guide != "auto":
+        (out / LINKS).unlink(missing_ok=True)
     torch.manual_seed(config.training.seed)
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
     if not processes.is_first:
@@ -79,15 +80,18 @@ def _learn_from(
 ) -> tuple[Subwords, TextLinks | None, Prior | None]:
     """Return what comes before the network; write it to the model directory."""
     files, config, out = task.files, task.config, task.out
-    links, prior = guide_links(
-        files,
-        text,
-        lowercase=config.subwords.lowercase,
-        on_progress=on_progress,
-    )
+    goes_on = task.resume and (out / STATE).is_file()
+    if goes_on and files.guide == "auto" and (out / LINKS).is_file():
+        links, prior = TextLinks.load(out / LINKS, len(text.train)), load_prior(out)
+    else:
+        links, prior = guide_links(
+            files,
+            text,
+            lowercase=config.subwords.lowercase,
+            on_progress=on_progress,
+        )
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
-    (out / SHARED_LINKS).unlink(missing_ok=True)
     if task.resume:
         subwords = Subwords.load(
             out, joint=config.subwords.joint, lowercase=config.subwords.lowercase
@@ -96,11 +100,11 @@ def _learn_from(
         subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
     if prior is not None:
-        if not (task.resume and (out / STATE).is_file()):  # the text may be another
+        if not goes_on:  # the text may be another
             save_prior(out, prior)
         prior = load_prior(out)  # as `aligner align` will have it
-    if links is not None and processes.of > 1:
-        links.save(out / SHARED_LINKS)
+    if links is not None and (files.guide == "auto" or processes.of > 1):
+        links.save(out / LINKS)
     return subwords, links, prior
 
 
@@ -115,7 +119,7 @@ def _learnt_by_first(
     )
     links = None
     if task.files.guide != "none":
-        links = TextLinks.load(out / SHARED_LINKS, len(text.train))
+        links = TextLinks.load(out / LINKS, len(text.train))
     return subwords, links, None
 
 
@@ -231,7 +235,7 @@ def _start_directory(
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
     others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models)
     guides = (out / STATE.parent).glob("guide-*.safetensors")
-    for stale in (out / STATE, *guides, *(out / name for name in others)):
+    for stale in (out / STATE, out / LINKS, *guides, *(out / name for name in others)):
         stale.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     save_meta(out, ModelMeta(files=files.to_meta()))

@@ -158,7 +158,10 @@ CASES = [
     ("translate model --length-penalty nan < one", "--length-penalty: a number"),
     ("translate nan < one", "nan/model.safetensors: finite numbers"),
     ("align nan --out new --src one --tgt one", "nan/model.safetensors: finite"),
-    ("align no-prior --out new --src one --tgt one", "no-prior: prior.safetensors missing"),
+    (
+        "align no-prior --out new --src one --tgt one",
+        "no-prior: prior.safetensors missing",
+    ),
     (
         "train --out model --resume --config base",
         "to resume, the same recipe as before",

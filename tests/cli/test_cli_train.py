@@ -105,6 +105,8 @@ def test_killed_at_any_moment_resumed_ends_in_the_same_weights(
     assert list(out.rglob("*.part"))
     result = run(*resume)
     assert result.code == 0, result.err
+    estimated = ["prior: learning" in process.err for process in (*killed, result)]
+    assert estimated == [True, True, False, False], "once there is a checkpoint"
     same, uninterrupted = (d / "model.safetensors" for d in (out, trained.model))
     assert same.read_bytes() == uninterrupted.read_bytes()
     assert not list(out.rglob("*.part"))
@@ -274,6 +276,7 @@ def test_a_guide_from_a_file_is_used_and_remembered(
     killed = run(*trained.training(out), *guide, **environment)
     assert killed.code == -signal.SIGKILL
     assert "prior: " not in killed.err
+    assert not (out / "training" / "links.safetensors").exists()
     resumed = run("train", "--out", out, "--resume")
     assert resumed.code == 0, resumed.err
     assert "prior: " not in resumed.err

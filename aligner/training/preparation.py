@@ -81,6 +81,8 @@ def _learn_from(
     """Return what comes before the network; write it to the model directory."""
     files, config, out = task.files, task.config, task.out
     goes_on = task.resume and (out / STATE).is_file()
+    links: TextLinks | None
+    prior: Prior | None
     if goes_on and files.guide == "auto" and (out / LINKS).is_file():
         links, prior = TextLinks.load(out / LINKS, len(text.train)), load_prior(out)
     else:

@@ -23,6 +23,7 @@ LAYERS = [
     "sample",
     "prior",
     "nmt",
+    "pretrained",
     "extraction",
     "training",
     "analysis",

@@ -76,6 +76,11 @@ PRECISION = of_machine(
     help="Of matrix products: float32, bfloat16, or auto, the default: bfloat16 where "
     "the processor has it; faster, other in one link of 2,000.",
 )
+ENCODER = of_reading(
+    metavar="DIR",
+    help="A pretrained multilingual encoder that knows both languages, beside the "
+    "prior: a directory, or a name on the Hugging Face hub. Needs `[encoder]`.",
+)
 LAYER = of_reading(
     metavar="N",
     callback=within(COUNT),

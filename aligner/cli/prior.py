@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from aligner.cli.console import say
+from aligner.cli.console import resolve_device, say
 from aligner.cli.link_lines import (
     LISTED_PROBLEMS,
     Places,
@@ -14,6 +14,8 @@ from aligner.cli.link_lines import (
     write_lines,
 )
 from aligner.cli.options import (
+    DEVICE,
+    ENCODER,
     OUT,
     PRESET,
     SCORES,
@@ -26,7 +28,7 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import check_directory, check_inputs_are_kept, open_files
-from aligner.cli.progress import AlignmentProgress, show_pass
+from aligner.cli.progress import AlignmentProgress, ShareProgress, show_pass
 from aligner.cli.shards import (
     ReadingPlace,
     Shard,
@@ -40,8 +42,13 @@ from aligner.terms import Preset
 
 if TYPE_CHECKING:
     from aligner.links.aligned_pair import AlignedPair
+    from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+    from aligner.pretrained.word_encoder import WordEncoder
     from aligner.prior.prior import Prior
+    from aligner.prior.soft_links import TextLinks
     from aligner.text.numbered import NumberedBitext, WordPair
+
+    Known = Prior | PriorWithEncoder  # what links are found by
 
 
 def prior(
@@ -70,6 +77,7 @@ def prior(
             "OUT.02.",
         ),
     ] = None,
+    encoder: Annotated[str | None, ENCODER] = None,
     preset: Annotated[Preset, PRESET] = "balanced",
     threshold: Annotated[
         float | None,
@@ -88,6 +96,7 @@ def prior(
             help="Words on a side; longer pairs stay unaligned. Default: 200.",
         ),
     ] = 200,
+    device: Annotated[str, DEVICE] = "auto",
 ) -> None:
     """Align text by a statistical aligner estimated from it, without any network.
 
@@ -103,14 +112,74 @@ def prior(
     part = parse_shard(shard) if shard else None
     places = Places.of(out, False, sentence_scores, scores, part)
     check_inputs_are_kept(places.files, src, tgt)
+    reads = _load_encoder(encoder, device) if encoder else None
     if load:
-        _align_by(load, src, tgt, part, places, (preset, threshold), max_words)
+        known = _load(load, reads)
+        _align_by(known, src, tgt, part, places, (preset, threshold), max_words)
     else:
-        _learn_and_align(src, tgt, save, places, (preset, threshold), max_words)
+        if save:
+            check_directory(save)
+        text, problems = _usable(_pairs(src, tgt), max_words)
+        if not len(text):
+            raise CorpusError(f"{src}: no usable sentence pairs")
+        known, links = _learn(text, reads)
+        chosen = _threshold(known, preset, threshold)
+        if save:
+            _save(save, known)
+        _write(links, text, problems, places, chosen)
+
+
+def _load_encoder(name: str, device: str) -> "WordEncoder":
+    from aligner.pretrained.word_encoder import WordEncoder
+
+    return WordEncoder.load(name, resolve_device(device))
+
+
+def _load(directory: Path, encoder: "WordEncoder | None") -> "Known":
+    """Return a stored prior, with an encoder if one is given."""
+    from aligner.prior.storage import load_prior
+
+    prior = load_prior(directory)
+    if encoder is None:
+        return prior
+    from aligner.pretrained.storage import load_with_encoder
+
+    return load_with_encoder(directory, prior, encoder)
+
+
+def _save(directory: Path, known: "Known") -> None:
+    """Keep a prior, and how an encoder is read if there is one."""
+    from aligner.prior.prior import Prior
+    from aligner.prior.storage import save_prior
+
+    if isinstance(known, Prior):
+        save_prior(directory, known)
+        return
+    from aligner.pretrained.storage import save_choice
+
+    save_prior(directory, known.prior)
+    save_choice(directory, known)
+
+
+def _learn(
+    text: "NumberedBitext", encoder: "WordEncoder | None"
+) -> tuple["Known", "TextLinks"]:
+    """Estimate a prior from a text, and find the likely links there."""
+    from aligner.links.matching import mean_share
+    from aligner.prior.prior import estimate
+
+    prior, links = estimate(text, partial(show_pass, "prior"), mean_share)
+    if encoder is None:
+        return prior, links
+    from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+
+    both = PriorWithEncoder.choose(prior, encoder, text)
+    with ShareProgress("pairs read by the encoder") as progress:
+        return both, both.soft_links(text, mean_share, progress)
 
 
 def _align_by(
-    load: Path,
+    known: "Known",
     src: str,
     tgt: str | None,
     part: Shard | None,
@@ -119,10 +188,7 @@ def _align_by(
     max_words: int,
 ) -> None:
     """Write the links that a stored prior finds in a text."""
-    from aligner.prior.storage import load_prior
-
     check_shareable(part, src, tgt)
-    known = load_prior(load)
     threshold = _threshold(known, *chosen)
     place = ReadingPlace(src, part)
     pairs = partial(_pairs, src, tgt, place.note)
@@ -137,29 +203,19 @@ def _align_by(
     say_of_all([written])
 
 
-def _learn_and_align(
-    src: str,
-    tgt: str | None,
-    save: Path | None,
+def _write(
+    links: "TextLinks",
+    text: "NumberedBitext",
+    problems: Sequence[str],
     places: Places,
-    chosen: tuple[Preset, float | None],
-    max_words: int,
+    threshold: float,
 ) -> None:
-    """Estimate a prior from a text, and write the links that it finds there."""
-    from aligner.links.aligned_pair import AlignedPair
-    from aligner.links.matching import mean_share
-    from aligner.prior.prior import estimate
-    from aligner.prior.storage import save_prior
+    """Write the links of a text whose pairs are all there, but for those with problems.
 
-    if save:
-        check_directory(save)
-    text, problems = _usable(_pairs(src, tgt), max_words)
-    if not len(text):
-        raise CorpusError(f"{src}: no usable sentence pairs")
-    known, links = estimate(text, partial(show_pass, "prior"), mean_share)
-    threshold = _threshold(known, *chosen)
-    if save:
-        save_prior(save, known)
+    Those give empty lines.
+    """
+    from aligner.links.aligned_pair import AlignedPair
+
     found = zip(links, text, strict=True)
     with open_files(places.files) as files:
         lines = places.opened(files)
@@ -202,7 +258,7 @@ def _usable(
 
 
 def _align(
-    known: "Prior", pairs: Sequence["WordPair"], threshold: float, max_words: int
+    known: "Known", pairs: Sequence["WordPair"], threshold: float, max_words: int
 ) -> Iterator["AlignedPair"]:
     """Yield what a prior finds of each of some pairs."""
     from aligner.links.aligned_pair import AlignedPair
@@ -233,7 +289,7 @@ def _problem(pair: "WordPair", max_words: int) -> str:
     return ""
 
 
-def _threshold(known: "Prior", preset: Preset, threshold: float | None) -> float:
+def _threshold(known: "Known", preset: Preset, threshold: float | None) -> float:
     """Return the threshold that is asked for, or say the one of the preset."""
     if threshold is not None:
         return threshold

@@ -5,11 +5,10 @@ target word's subwords averaged, before any argmax. EOS, which the source ends i
 stands for NULL.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -26,15 +25,14 @@ from aligner.extraction.forced_decoding import (
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.checkpoint import check_finite
 from aligner.nmt.norms import head_norms, layer_norms
-from aligner.nmt.precision import attention_kernels, computing
+from aligner.nmt.precision import computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
+from aligner.nmt.threads import each_alone
 from aligner.nmt.transformer import Transformer
 from aligner.ranges import INDEX
 from aligner.terms import Precision, Rows, Score, check_term
 
 WordScores = NDArray[np.float32]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 PLAIN: tuple[Score, ...] = ("norm", "weight")  # which attention alone decides
 
@@ -195,37 +193,7 @@ def read_word_scores(
     results: list[WordScores] = [np.empty((0, 0), np.float32)] * len(pairs)
     batches = forced_batches(pairs, tag, device)
     with computing(precision, device):  # weights are cast once, until its end
-        for found in _each(read, batches, precision, device):
+        for found in each_alone(read, batches, precision, device):
             for index, scores in found:
                 results[index] = scores
     return results
-
-
-def _each(
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    precision: Precision,
-    device: torch.device,
-) -> Iterator[Result]:
-    """Yield what becomes of each item, in order; on a CPU, by as many threads as torch.
-
-    Each computes alone: small products gain little from a second thread. There, torch
-    chooses among all its ways to attend: to limit it would be to limit all threads.
-    """
-    if device.type != "cpu":
-        with attention_kernels(device):
-            yield from map(work, items)
-        return
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, "align", _compute_alone, (precision, device))
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # for threads that begin after this
-
-
-def _compute_alone(precision: Precision, device: torch.device) -> None:
-    """Prepare a thread that computes alone until it ends."""
-    torch.set_num_threads(1)
-    computing(precision, device).__enter__()  # type: ignore[no-untyped-call]

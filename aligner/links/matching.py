@@ -114,6 +114,22 @@ def geometric_mean(
     return mean
 
 
+def mixed(
+    first: Scores, second: Scores, weight: float
+) -> npt.NDArray[np.floating[Any]]:
+    """Return the geometric mean of two score matrices' shares of their rows.
+
+    It is a product of experts: what either rules out is ruled out. The rows of the
+    result need to be brought to sum 1 again.
+
+    Args:
+        first: Scores of one shape.
+        second: likewise.
+        weight: of the second, from 0, the first alone, to 1, the second alone.
+    """
+    return row_shares(first) ** (1 - weight) * row_shares(second) ** weight
+
+
 def best_threshold(
     scores: npt.NDArray[np.floating[Any]],
     probabilities: npt.NDArray[np.floating[Any]],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run, Trained, outcome, start
+from small_encoders import save_encoder
 
 from aligner.links.evaluation import score
 from aligner.links.formats import parse_pharaoh
@@ -153,3 +154,46 @@ def test_what_does_not_go_together_is_refused(
         ("expected a prior, but prior.safetensors is missing", ["--load", tmp_path]),
     ):
         run("prior", "--src", text, *options).assert_clean_failure(expected)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_encoder("bert", tmp_path_factory.mktemp("encoder"))
+
+
+def test_an_encoder_beside_the_prior(
+    run: Run, text: Path, encoder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    options = ["--src", text, "--encoder", encoder, "--scores"]
+    learnt = run("prior", *options, "--save", kept)
+    assert learnt.code == 0, learnt.err
+    assert "encoder: layer " in learnt.err
+    assert "199 in " in learnt.err
+    lines = learnt.out.splitlines()
+    assert len(lines) == 200
+    assert lines[2] == ""
+    alone = run("prior", "--src", text, "--scores")
+    assert alone.out != learnt.out
+    again = run("prior", "--load", kept, *options)
+    assert again.code == 0, again.err
+    # The same, but for word pairs that hardly ever count and are not kept.
+    links, kept_links = (
+        {(i, link) for i, line in enumerate(some) for link in scored(line)}
+        for some in (lines, again.out.split("\n")[:-1])
+    )
+    assert len(links & kept_links) > 0.95 * len(links | kept_links)
+    # The prior is all there without it.
+    without = run("prior", "--load", kept, "--src", text)
+    assert without.code == 0, without.err
+
+
+def test_a_prior_that_was_learnt_without_an_encoder_has_none(
+    run: Run, text: Path, encoder: Path, learnt: tuple[Path, list[str], list[str]]
+) -> None:
+    result = run("prior", "--load", learnt[0], "--src", text, "--encoder", encoder)
+    result.assert_clean_failure(
+        str(learnt[0]), "learnt with an encoder, but encoder.safetensors is missing"
+    )
+    other = run("prior", "--src", text, "--encoder", text.parent / "nowhere")
+    other.assert_clean_failure("nowhere: expected the config.json of an encoder")

@@ -5,7 +5,7 @@ is read of it, and has the shapes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,17 @@ import torch
 from torch import Tensor
 
 from aligner.analysis.encoder.layers import LayerReading, hooks_on, layers_of
-from aligner.errors import ConfigError, CorpusError, ModelError
+from aligner.errors import CorpusError, ModelError
+from aligner.pretrained.loading import (
+    check_is_encoder,
+    load_encoder,
+    longest_sequence,
+    special_ids,
+)
 
 Visit: TypeAlias = Callable[[int, LayerReading], None]
 
 SUPPORTED = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
-# These count positions from behind the number of the padding token.
-OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
 TOKENIZED_LINES = 1000  # at a time
 
 
@@ -76,8 +80,8 @@ class Encoder:
         if len(heads) != 1:
             raise ModelError(f"{name}: expected layers of equal heads, got {heads}")
         self.heads = heads[0]
-        self.cls, self.sep = _special_ids(name, tokenizer)
-        self.longest = _longest(name, model.config, tokenizer)
+        self.cls, self.sep = special_ids(name, tokenizer)
+        self.longest = longest_sequence(name, model.config, tokenizer)
 
     @classmethod
     def load(cls, name: str, device: str = "cpu") -> "Encoder":
@@ -87,38 +91,15 @@ class Encoder:
             ConfigError: `transformers` is not installed.
             ModelError: it does not load, or nothing that can be read rightly.
         """
-        try:
-            from transformers import AutoConfig, AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise ConfigError(
-                "encoders need transformers: expected it installed, by "
-                "pip install '.[bert]' where aligner's source is"
-            ) from error
         if Path(name, "config.toml").is_file():
             raise ModelError(
                 f"{name}: expected an encoder of transformers, got a model of aligner: "
                 "see aligner analyze nmt"
             )
-        with _loading(name, "config.json"):
-            config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        check_config(name, config)
-        with _loading(name, "tokenizer files"):
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        with _loading(name, "weights"):
-            model, info = AutoModel.from_pretrained(
-                name,
-                config=config,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-        # The pooler comes after the last layer; masked language models have none.
-        if missing := [key for key in info["missing_keys"] if "pooler" not in key]:
-            raise ModelError(
-                f"{name}: expected all weights of a {type(model).__name__}, "
-                f"got none for {min(missing)} and {len(missing) - 1} more"
-            )
-        return cls(name, model.float().eval().to(device), tokenizer)
+        model, tokenizer = load_encoder(
+            name, extra="bert", check=partial(check_config, name)
+        )
+        return cls(name, model.to(device), tokenizer)
 
     @property
     def device(self) -> torch.device:
@@ -197,7 +178,7 @@ def check_config(name: str, config: Any) -> None:
     Raises:
         ModelError: another kind of model, or a part that would be left out.
     """
-    kind, expected = config.model_type, f"{name}: expected an encoder without"
+    kind = config.model_type
     if kind not in SUPPORTED:
         raise ModelError(
             f"{name}: expected a model of type {', '.join(SUPPORTED)}, "
@@ -206,57 +187,7 @@ def check_config(name: str, config: Any) -> None:
     positions = getattr(config, "position_embedding_type", None) or "absolute"
     if positions != "absolute":
         raise ModelError(
-            f"{expected} relative position embeddings, got {positions} "
-            f"({type(config).__name__})"
+            f"{name}: expected an encoder without relative position embeddings, "
+            f"got {positions} ({type(config).__name__})"
         )
-    for option in ("is_decoder", "add_cross_attention", "quantization_config"):
-        if getattr(config, option, None):
-            raise ModelError(
-                f"{expected} {option}, got it set ({type(config).__name__})"
-            )
-
-
-def _special_ids(name: str, tokenizer: Any) -> tuple[int, int]:
-    # Without its files, transformers makes a tokenizer that knows special tokens only.
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise ModelError(f"{name}: expected a tokenizer with a vocabulary, got none")
-    found = tokenizer.cls_token_id, tokenizer.sep_token_id
-    if None in found:
-        raise ModelError(
-            f"{name}: expected a tokenizer with a CLS and a SEP token, "
-            f"got {tokenizer.cls_token} and {tokenizer.sep_token}"
-        )
-    return found
-
-
-def _longest(name: str, config: Any, tokenizer: Any) -> int:
-    positions = int(config.max_position_embeddings)
-    if config.model_type in OFFSET_POSITIONS:
-        positions -= config.pad_token_id + 1
-    longest = min(positions, int(tokenizer.model_max_length))
-    if longest < 3:
-        raise ModelError(f"{name}: expected room for 3 tokens, got {longest}")
-    return longest
-
-
-@contextmanager
-def _loading(name: str, what: str) -> Iterator[None]:
-    """Load quietly; turn any failure into one line."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    # A foreign file can fail in any way that its parsers know.
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        here = "" if Path(name).exists() else "there is no such directory here; "
-        raise ModelError(
-            f"{name}: expected the {what} of an encoder: {here}{reason}"
-        ) from error
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+    check_is_encoder(name, config)

@@ -1,0 +1,1 @@
+"""Pretrained encoders of `transformers`, and what they say of words."""

@@ -1,0 +1,130 @@
+"""Load pretrained encoders of Hugging Face `transformers`: weights, never code."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aligner.errors import ConfigError, ModelError
+
+# These count positions from behind the number of the padding token.
+OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
+
+
+def load_encoder(
+    name: str, *, extra: str, check: Callable[[Any], None] = lambda config: None
+) -> tuple[Any, Any]:
+    """Return a model of `transformers`, in evaluation mode, and its tokenizer.
+
+    Args:
+        name: a local directory, or a model of the Hugging Face hub.
+        extra: what to install, where `transformers` is missing.
+        check: told the configuration before the weights are read, to refuse it.
+
+    Raises:
+        ConfigError: `transformers` is not installed.
+        ModelError: it does not load, or is no encoder.
+    """
+    try:
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise ConfigError(
+            "encoders need transformers: expected it installed, by "
+            f"pip install '.[{extra}]' where aligner's source is"
+        ) from error
+    if Path(name, "config.toml").is_file():
+        raise ModelError(
+            f"{name}: expected an encoder of transformers, got a model of aligner"
+        )
+    with _loading(name, "config.json"):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    check(config)
+    check_is_encoder(name, config)
+    with _loading(name, "tokenizer files"):
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    with _loading(name, "weights"):
+        model, info = AutoModel.from_pretrained(
+            name,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    # The pooler comes after the last layer; masked language models have none.
+    if missing := [key for key in info["missing_keys"] if "pooler" not in key]:
+        raise ModelError(
+            f"{name}: expected all weights of a {type(model).__name__}, "
+            f"got none for {min(missing)} and {len(missing) - 1} more"
+        )
+    return model.float().eval(), tokenizer
+
+
+def check_is_encoder(name: str, config: Any) -> None:
+    """Check that every token sees all others, and no part would be left out.
+
+    Raises:
+        ModelError: another kind of model.
+    """
+    options = ("is_decoder", "is_encoder_decoder", "add_cross_attention")
+    for option in (*options, "quantization_config"):
+        if getattr(config, option, None):
+            raise ModelError(
+                f"{name}: expected an encoder without {option}, got it set "
+                f"({type(config).__name__})"
+            )
+
+
+def special_ids(name: str, tokenizer: Any) -> tuple[int, int]:
+    """Return the ids of the tokens around each sequence, CLS and SEP.
+
+    Raises:
+        ModelError: there are none, or the tokenizer knows no words.
+    """
+    # Without its files, transformers makes a tokenizer that knows special tokens only.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelError(f"{name}: expected a tokenizer with a vocabulary, got none")
+    found = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if None in found:
+        raise ModelError(
+            f"{name}: expected a tokenizer with a CLS and a SEP token, "
+            f"got {tokenizer.cls_token} and {tokenizer.sep_token}"
+        )
+    return found
+
+
+def longest_sequence(name: str, config: Any, tokenizer: Any) -> int:
+    """Return how many tokens fit into a sequence, CLS and SEP included.
+
+    Raises:
+        ModelError: none besides those two.
+    """
+    positions = int(config.max_position_embeddings)
+    if config.model_type in OFFSET_POSITIONS:
+        positions -= config.pad_token_id + 1
+    longest = min(positions, int(tokenizer.model_max_length))
+    if longest < 3:
+        raise ModelError(f"{name}: expected room for 3 tokens, got {longest}")
+    return longest
+
+
+@contextmanager
+def _loading(name: str, what: str) -> Iterator[None]:
+    """Load quietly; turn any failure into one line."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    # A foreign file can fail in any way that its parsers know.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        here = "" if Path(name).exists() else "there is no such directory here; "
+        raise ModelError(
+            f"{name}: expected the {what} of an encoder: {here}{reason}"
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

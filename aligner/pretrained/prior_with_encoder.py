@@ -1,0 +1,201 @@
+"""The statistical prior and a pretrained encoder together.
+
+The prior knows the text and nothing else, the encoder what words mean and nothing of
+the text; they err in different places. Each row of the one is multiplied with that of
+the other, and brought to sum 1 again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aligner.errors import CorpusError
+from aligner.links.aligned_pair import AlignedPair
+from aligner.links.matching import best_threshold, mean_share, mixed, shares
+from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence
+from aligner.pretrained.word_encoder import WordEncoder
+from aligner.prior.prior import Join, Prior
+from aligner.prior.soft_links import (
+    LEAST_PROBABILITY,
+    NO_LINKS,
+    GrowingLinks,
+    SoftLinks,
+    TextLinks,
+)
+from aligner.terms import PRESETS, Preset, check_term
+from aligner.text.numbered import NumberedBitext, WordPair
+
+log = logging.getLogger(__name__)
+WEIGHT = 0.5  # of the encoder
+SAMPLE_PAIRS, SAMPLE_WORDS = 200, 100  # that are chosen by, and words on a side
+PART = 1024  # pairs that are handled together
+
+Doubles = NDArray[np.float64]
+
+
+class PriorWithEncoder:
+    """A statistical aligner beside a pretrained encoder.
+
+    prior = estimate_prior(pairs)
+    both = PriorWithEncoder.choose(prior, "multilingual-e5-small", pairs)
+    [pair] = both.align([(["the"], ["la"])])
+
+    Attributes:
+        prior: the one.
+        evidence: the other.
+        thresholds: for each preset, what the mean of both directions' shares must
+            exceed for a link.
+    """
+
+    def __init__(
+        self, prior: Prior, evidence: EncoderEvidence, thresholds: Doubles
+    ) -> None:
+        """Set up both."""
+        self.prior = prior
+        self.evidence = evidence
+        self.thresholds = thresholds
+
+    @classmethod
+    def choose(
+        cls, prior: Prior, encoder: str | WordEncoder, pairs: Iterable[WordPair]
+    ) -> "PriorWithEncoder":
+        """Choose by some sentence pairs of a text how an encoder is read.
+
+        Args:
+            prior: estimated from the text.
+            encoder: a loaded one, a directory, or a hub name.
+            pairs: the text; evenly spread ones of usual length are used.
+
+        Raises:
+            ConfigError: `transformers` is not installed.
+            CorpusError: no pair has words on both sides.
+            ModelError: the encoder does not load, or cannot be read.
+        """
+        started = time.monotonic()
+        if isinstance(encoder, str):
+            encoder = WordEncoder.load(encoder)
+        if not isinstance(pairs, NumberedBitext):
+            pairs = NumberedBitext.of(pairs)
+        some = _sample(pairs)
+        links = prior.word_scores(some)
+        evidence, found = EncoderEvidence.choose(encoder, some, links)
+        scores = list(map(_mixed, links, found))
+        layer, sharpness, null, _ = evidence.choice
+        log.info(
+            "encoder: layer %d of %d, temperature %.3f, NULL as like as %.2f, chosen "
+            "by the prior's links of %d pairs in %.0f s",
+            layer,
+            encoder.depth,
+            1 / sharpness,
+            null,
+            len(some),
+            time.monotonic() - started,
+        )
+        return cls(prior, evidence, _thresholds(scores))
+
+    def threshold(self, preset: Preset = "balanced") -> float:
+        """Return what the mean of both directions' shares must exceed for a link.
+
+        Raises:
+            ConfigError: there is no such preset.
+        """
+        check_term("preset", preset, get_args(Preset))
+        return float(self.thresholds[list(PRESETS).index(preset)])
+
+    def word_scores(self, pairs: Sequence[WordPair]) -> list[BothWays]:
+        """Return both directions' shares of sentence pairs, as `Prior.word_scores`.
+
+        The rows need to be brought to sum 1.
+        """
+        of_prior = self.prior.word_scores(pairs)
+        return list(map(_mixed, of_prior, self.evidence.word_scores(pairs)))
+
+    def align(
+        self, pairs: Iterable[WordPair], preset: Preset = "balanced"
+    ) -> Iterator[AlignedPair]:
+        """Yield the links of sentence pairs, given as words.
+
+        Args:
+            pairs: the sentence pairs, read as the links are asked for, many at a time.
+                Pairs with an empty side have no links.
+            preset: how much recall counts beside precision.
+
+        Raises:
+            ConfigError: there is no such preset.
+        """
+        threshold, rest = self.threshold(preset), iter(pairs)
+        while some := list(islice(rest, PART)):
+            links = self.soft_links(NumberedBitext.of(some), mean_share)
+            for pair, found in zip(some, links, strict=True):
+                if all(pair):
+                    yield found.aligned(pair, threshold)
+                else:
+                    yield AlignedPair(frozenset(), {}, problem="a side is empty")
+
+    def soft_links(
+        self,
+        text: NumberedBitext,
+        join: Join = mean_share,
+        on_pairs: Callable[[int, int], None] = lambda done, of: None,
+    ) -> TextLinks:
+        """Return the likely links of a text, on disk.
+
+        So many pairs at a time that memory does not grow with the text.
+
+        Args:
+            text: the sentence pairs.
+            join: how a link's probability comes from both directions' shares.
+            on_pairs: told now and then how many pairs of how many are done.
+        """
+        links = GrowingLinks()
+        for first in range(0, len(text), PART):
+            pairs = list(text.part(first, min(first + PART, len(text))))
+            scores = iter(self.word_scores([pair for pair in pairs if all(pair)]))
+            for pair in pairs:
+                found = _likely(next(scores), join) if all(pair) else NO_LINKS
+                links.append(np.array([len(found.src)]), found)
+            on_pairs(first + len(pairs), len(text))
+        return links.finish()
+
+
+def _sample(text: NumberedBitext) -> list[WordPair]:
+    """Return evenly spread pairs of usual length, or any that have words.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    lengths = np.stack([text.src.numbers.lengths(), text.tgt.numbers.lengths()])
+    full = lengths.min(axis=0) > 0
+    usual = np.flatnonzero(full & (lengths.max(axis=0) <= SAMPLE_WORDS))
+    if not len(usual) and not len(usual := np.flatnonzero(full)):
+        raise CorpusError("expected a pair with words on both sides, got none")
+    places = np.linspace(0, len(usual) - 1, min(SAMPLE_PAIRS, len(usual)))
+    return [text[place] for place in usual[places.astype(int)].tolist()]
+
+
+def _mixed(one: BothWays, other: BothWays) -> BothWays:
+    forward, reverse = (
+        mixed(*both, WEIGHT).astype(np.float32) for both in zip(one, other, strict=True)
+    )
+    return forward, reverse
+
+
+def _likely(scores: BothWays, join: Join) -> SoftLinks:
+    forward, reverse = (share.T.astype(np.float32) for share in shares(*scores))
+    joint = join(forward, reverse)  # (T, S)
+    tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
+    return SoftLinks(src.astype(np.int32), tgt.astype(np.int32), joint[tgt, src])
+
+
+def _thresholds(scores: Sequence[BothWays]) -> Doubles:
+    """Return the threshold of each preset, by some pairs' shares."""
+    joint = np.concatenate([mean_share(*shares(*both)).ravel() for both in scores])
+    likely = joint[joint > LEAST_PROBABILITY]
+    if not len(likely):
+        return np.full(len(PRESETS), 0.5)
+    return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])

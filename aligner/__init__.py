@@ -49,10 +49,14 @@ if TYPE_CHECKING:
     from aligner.links.symmetrization import symmetrize as symmetrize
     from aligner.nmt.config import Config as Config
     from aligner.nmt.config import read_config as read_config
+    from aligner.pretrained.prior_with_encoder import (
+        PriorWithEncoder as PriorWithEncoder,
+    )
     from aligner.prior.prior import Prior as Prior
     from aligner.prior.prior import estimate_prior as estimate_prior
     from aligner.prior.storage import load_prior as load_prior
     from aligner.prior.storage import save_prior as save_prior
+    from aligner.training.progress import EncoderShare as EncoderShare
     from aligner.training.progress import PriorPass as PriorPass
     from aligner.training.progress import TrainingReport as TrainingReport
     from aligner.training.run import train as train
@@ -70,12 +74,14 @@ __all__ = [
     "Config",
     "ConfigError",
     "CorpusError",
+    "EncoderShare",
     "GoldAlignment",
     "LinkFormatError",
     "LinkRule",
     "ModelError",
     "Prior",
     "PriorPass",
+    "PriorWithEncoder",
     "Reading",
     "ScoreIntervals",
     "TrainingError",
@@ -108,12 +114,14 @@ _MODULES = {
     "Config": "aligner.nmt.config",
     "ConfigError": "aligner.errors",
     "CorpusError": "aligner.errors",
+    "EncoderShare": "aligner.training.progress",
     "GoldAlignment": "aligner.links.alignment",
     "LinkFormatError": "aligner.errors",
     "LinkRule": "aligner.extraction.link_rule",
     "ModelError": "aligner.errors",
     "Prior": "aligner.prior.prior",
     "PriorPass": "aligner.training.progress",
+    "PriorWithEncoder": "aligner.pretrained.prior_with_encoder",
     "Reading": "aligner.extraction.reading",
     "ScoreIntervals": "aligner.links.evaluation",
     "TrainingError": "aligner.errors",

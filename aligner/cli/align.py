@@ -10,6 +10,7 @@ from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.link_lines import Places, Written, say_of_all, write_lines
 from aligner.cli.options import (
     DEVICE,
+    ENCODER,
     FLAG,
     LAYER,
     MAX_LENGTH,
@@ -119,6 +120,7 @@ def align(
             "at all, to 1, alone. Default: 0.5, if there is one.",
         ),
     ] = None,
+    encoder: Annotated[str | None, ENCODER] = None,
     layer: Annotated[int | None, LAYER] = None,
     head: Annotated[
         int | None,
@@ -142,7 +144,7 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner
+    from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner, with_encoder
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once, read_bitext
     from aligner.text.words import word_tokenizers
@@ -167,7 +169,8 @@ def align(
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    aligner = Aligner(loaded, reading, rule, max_length, weight, precision)
+    prior = with_encoder(loaded, model, encoder, precision) if encoder else None
+    aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     src_words, tgt_words = word_tokenizers(tokenize)
     place = ReadingPlace(src, part)
 

@@ -78,8 +78,8 @@ PRECISION = of_machine(
 )
 ENCODER = of_reading(
     metavar="DIR",
-    help="A pretrained multilingual encoder that knows both languages, beside the "
-    "prior: a directory, or a name on the Hugging Face hub. Needs `[encoder]`.",
+    help="A pretrained encoder that knows both languages, beside the prior: a "
+    "directory, or a name on the Hugging Face hub. Needs transformers.",
 )
 LAYER = of_reading(
     metavar="N",

@@ -125,7 +125,9 @@ def prior(
         known, links = _learn(text, reads)
         chosen = _threshold(known, preset, threshold)
         if save:
-            _save(save, known)
+            from aligner.pretrained.storage import save_known
+
+            save_known(save, known)
         _write(links, text, problems, places, chosen)
 
 
@@ -145,20 +147,6 @@ def _load(directory: Path, encoder: "WordEncoder | None") -> "Known":
     from aligner.pretrained.storage import load_with_encoder
 
     return load_with_encoder(directory, prior, encoder)
-
-
-def _save(directory: Path, known: "Known") -> None:
-    """Keep a prior, and how an encoder is read if there is one."""
-    from aligner.prior.prior import Prior
-    from aligner.prior.storage import save_prior
-
-    if isinstance(known, Prior):
-        save_prior(directory, known)
-        return
-    from aligner.pretrained.storage import save_choice
-
-    save_prior(directory, known.prior)
-    save_choice(directory, known)
 
 
 def _learn(

@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from aligner.cli.console import say
-from aligner.training.progress import PriorPass, TrainingReport, clock
+from aligner.training.progress import (
+    EncoderShare,
+    Event,
+    PriorPass,
+    TrainingReport,
+    clock,
+)
 
 if TYPE_CHECKING:
     from aligner.cli.torchrun import Rank
@@ -54,14 +60,25 @@ class TrainingProgress(AbstractContextManager["TrainingProgress"]):
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, event: PriorPass | TrainingReport) -> None:
+    def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, PriorPass):
             show_pass("prior", event.done, event.of)
+        elif isinstance(event, EncoderShare):
+            self._show_share(event)
         elif self._console.is_terminal:
             self._show_live(event)
         elif event.kind == "valid" or time.monotonic() - self._printed > PLAIN_SECONDS:
             say(describe(event))
+            self._printed = time.monotonic()
+
+    def _show_share(self, event: EncoderShare) -> None:
+        done, of = event.done, event.of
+        if self._console.is_terminal:
+            text = f"\rencoder: {done} of {of} pairs " if done < of else "\r\033[K"
+            print(text, end="", file=sys.stderr, flush=True)
+        elif done < of and time.monotonic() - self._printed > PLAIN_SECONDS:
+            say(f"encoder: {done} of {of} pairs")
             self._printed = time.monotonic()
 
     def _show_live(self, report: TrainingReport) -> None:

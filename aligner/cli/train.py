@@ -71,6 +71,14 @@ def train(
             "or a file of Pharaoh lines for the text.",
         ),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        of_training(
+            metavar="DIR",
+            help="A pretrained encoder that knows both languages guides beside the "
+            "prior; the model aligns without it. A directory, or a hub name.",
+        ),
+    ] = None,
     direction: Annotated[
         TrainedDirection | None,
         of_training(metavar="NAME", help="both or forward; overrides the recipe's."),
@@ -134,13 +142,15 @@ def train(
         "--valid-tgt": valid_tgt,
         "--tokenize": tokenize,
         "--guide": guide,
+        "--encoder": encoder,
     }
     check_directory(out)
     if src is None and (stray := [name for name, value in of_text.items() if value]):
         raise ConfigError(f"{stray[0]}: expected --src beside it, got nothing")
     text = None
     if src is not None:
-        text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide or "auto")
+        guide = guide or "auto"
+        text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide, encoder)
     # Read once: it may be a pipe.
     recipe = read_config(config or "small") if config or not resume else None
     given = Given(text, recipe, changes, resume, overwrite)
@@ -259,9 +269,10 @@ def _files(
     valid_tgt: str | None,
     tokenize: tuple[str, str] | None,
     guide: str,
+    encoder: str | None,
 ) -> "TrainingFiles":
     from aligner.training.corpus import TrainingFiles
 
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
-    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide)
+    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide, encoder)

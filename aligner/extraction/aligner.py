@@ -17,8 +17,12 @@ from aligner.extraction.link_rule import (
 )
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import row_shares
+from aligner.links.matching import mixed
 from aligner.nmt.checkpoint import TranslationModel, load_model
+from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+from aligner.pretrained.storage import load_with_encoder
+from aligner.pretrained.word_encoder import WordEncoder
+from aligner.prior.prior import Prior
 from aligner.ranges import COUNT, SHARE
 from aligner.terms import (
     OneWay,
@@ -56,6 +60,7 @@ class Aligner:
         max_length: int = 500,
         prior_weight: float = PRIOR_WEIGHT,
         precision: Precision = "auto",
+        prior: Prior | PriorWithEncoder | None = None,
     ) -> None:
         """Set up alignment with a loaded model.
 
@@ -71,6 +76,7 @@ class Aligner:
                 attention alone is used.
             precision: of the network's matrix products; `auto` is bfloat16 where the
                 processor multiplies it in hardware.
+            prior: in place of the model's own, one with an encoder.
 
         Raises:
             ConfigError: the model has no such layer, head or direction, a number is
@@ -84,7 +90,8 @@ class Aligner:
         self.reading = reading or stored_reading(model)
         self.rule = rule or stored_rule(model)
         self.max_length = max_length
-        self.prior_weight = prior_weight if model.prior else 0.0
+        self.prior = prior or model.prior
+        self.prior_weight = prior_weight if self.prior else 0.0
         self.precision = precision
         self._check()
 
@@ -94,14 +101,25 @@ class Aligner:
         directory: str | Path,
         device: str = "cpu",
         precision: Precision = "auto",
+        encoder: str | Path | None = None,
     ) -> "Aligner":
         """Load a model directory with its own choices.
 
+        Args:
+            directory: the model.
+            device: where the network lies.
+            precision: of its matrix products.
+            encoder: the pretrained encoder that it was trained with, to be asked too.
+
         Raises:
-            ConfigError: there is no such precision.
-            ModelError: the directory is not a whole model.
+            ConfigError: there is no such precision, or `transformers` is missing.
+            ModelError: the directory is not a whole model, or it was trained without
+                the encoder.
         """
-        return cls(load_model(Path(directory), device), precision=precision)
+        model, prior = load_model(Path(directory), device), None
+        if encoder is not None:
+            prior = with_encoder(model, Path(directory), str(encoder), precision)
+        return cls(model, precision=precision, prior=prior)
 
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
         """Yield one result for each sentence pair, in order, in bounded memory.
@@ -138,7 +156,7 @@ class Aligner:
         return self._word_scores(list(_checked(pairs)))
 
     def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        prior = self.model.prior
+        prior = self.prior
         if prior is None or not self.prior_weight:
             return self._network_scores(pairs)
         of_prior = pairs
@@ -146,7 +164,7 @@ class Aligner:
             of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
         with ThreadPoolExecutor(1) as beside:
             expected = beside.submit(prior.word_scores, of_prior)
-            if torch.get_num_threads() == 1:
+            if torch.get_num_threads() == 1 or isinstance(prior, PriorWithEncoder):
                 wait([expected])  # nothing else computes meanwhile
             scores = self._network_scores(pairs)
         return [
@@ -209,6 +227,25 @@ def _checked(pairs: Iterable[WordPair]) -> Iterator[WordPair]:
         yield pair[0], pair[1]
 
 
+def with_encoder(
+    model: TranslationModel,
+    directory: Path,
+    encoder: str,
+    precision: Precision = "auto",
+) -> PriorWithEncoder:
+    """Return a model's prior with the encoder that both were trained with.
+
+    Raises:
+        ConfigError: `transformers` is not installed.
+        ModelError: the model was trained without it, or it does not load.
+    """
+    if model.prior is None:
+        raise ModelError(f"{directory}: expected a model with a prior, got none")
+    device = str(next(model.network.parameters()).device)
+    loaded = WordEncoder.load(encoder, device, precision)
+    return load_with_encoder(directory, model.prior, loaded)
+
+
 def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
     """Return why a pair cannot be read, or an empty string."""
     for name, words in zip(("source", "target"), pair, strict=True):
@@ -232,8 +269,7 @@ def _mixed(
     """Return the weighted geometric mean of attention and prior, row by row."""
     if attention is None:
         return None
-    joint = row_shares(attention) ** (1 - weight) * prior**weight
-    return joint.astype(np.float32)
+    return mixed(attention, prior, weight).astype(np.float32)
 
 
 def chunks(

@@ -34,6 +34,7 @@ class TrainedOn(_Part):
     valid_tgt: str | None = None
     tokenize: tuple[str, str] | None = None
     guide: str = "none"
+    encoder: str | None = None
 
 
 class ChosenReading(_Part):

@@ -82,18 +82,18 @@ class PriorWithEncoder:
         if not isinstance(pairs, NumberedBitext):
             pairs = NumberedBitext.of(pairs)
         some = _sample(pairs)
+        log.info("encoder: trying its layers on %d pairs", len(some))
         links = prior.word_scores(some)
         evidence, found = EncoderEvidence.choose(encoder, some, links)
         scores = list(map(_mixed, links, found))
         layer, sharpness, null, _ = evidence.choice
         log.info(
             "encoder: layer %d of %d, temperature %.3f, NULL as like as %.2f, chosen "
-            "by the prior's links of %d pairs in %.0f s",
+            "by the prior's links in %.0f s",
             layer,
             encoder.depth,
             1 / sharpness,
             null,
-            len(some),
             time.monotonic() - started,
         )
         return cls(prior, evidence, _thresholds(scores))

@@ -12,10 +12,21 @@ from aligner.pretrained.encoder_evidence import Choice, EncoderEvidence
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior
+from aligner.prior.storage import save_prior
 from aligner.terms import PRESETS
 
 ENCODER = "encoder.safetensors"  # beside the prior that it was chosen with
 PARTS = ("layer", "sharpness", "null", "means", "thresholds", "mark")
+
+
+def save_known(directory: Path, known: Prior | PriorWithEncoder) -> None:
+    """Write a prior, and how an encoder is read beside it, if there is one."""
+    if isinstance(known, PriorWithEncoder):
+        save_prior(directory, known.prior)
+        save_choice(directory, known)
+    else:
+        save_prior(directory, known)
+        (directory / ENCODER).unlink(missing_ok=True)
 
 
 def save_choice(directory: Path, both: PriorWithEncoder) -> None:

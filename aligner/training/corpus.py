@@ -48,6 +48,8 @@ class TrainingFiles:
         tokenize: the two languages for Moses tokenisation; None to split at spaces.
         guide: the alignments that guide the training: `auto`, a statistical prior's;
             `none`; or a file of Pharaoh lines for the training text.
+        encoder: a pretrained encoder that guides beside the prior; a directory, or a
+            name of the hub.
     """
 
     src: Text
@@ -56,6 +58,7 @@ class TrainingFiles:
     valid_tgt: Text | None = None
     tokenize: tuple[str, str] | None = None
     guide: str = "auto"
+    encoder: str | None = None
 
     @classmethod
     def of_run(cls, directory: Path) -> tuple[Self, Config]:
@@ -86,7 +89,8 @@ class TrainingFiles:
         }
         for name, value in stored.items():
             keyword = name == "guide" and value in ("auto", "none")
-            if name == "tokenize" or value is None or keyword:
+            of_hub = name == "encoder" and value and not Path(value).exists()
+            if name == "tokenize" or value is None or keyword or of_hub:
                 continue
             gone = not isinstance(value, str) or is_piped(value)
             stored[name] = "-" if gone else str(Path(value).absolute())

@@ -1,6 +1,7 @@
 """The links that guide a training: a prior's, or those of a file."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,12 +10,21 @@ from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.links.formats import parse_pharaoh
+from aligner.links.matching import geometric_mean
+from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior, estimate
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.text.bitext import read_lines
 from aligner.text.numbered import NumberedBitext
 from aligner.training.corpus import TrainingFiles, TrainingText
-from aligner.training.progress import Listener, PriorPass, unheard
+from aligner.training.progress import (
+    EncoderShare,
+    Listener,
+    PriorPass,
+    clock,
+    unheard,
+)
 
 Ints = NDArray[np.int64]
 
@@ -26,14 +36,17 @@ def guide_links(
     text: TrainingText,
     *,
     lowercase: bool = False,
+    device: str = "cpu",
     on_progress: Listener = unheard,
-) -> tuple[TextLinks | None, Prior | None]:
+) -> tuple[TextLinks | None, Prior | PriorWithEncoder | None]:
     """Return the links that guide the training, for each pair to train on.
 
-    And the prior that they come from, if they come from one.
+    And the prior that they come from, if they come from one, with the encoder, if there
+    is one, which reads the text on a device.
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
+        ModelError: the encoder cannot be read.
         LinkFormatError: a guide from a file does not fit the text.
     """
     if files.guide == "none":
@@ -41,8 +54,17 @@ def guide_links(
     if files.guide != "auto":
         return TextLinks.gather(_read_guide(files.guide, text)), None
     train = text.train.renamed(str.lower) if lowercase else text.train
+    encoder = WordEncoder.load(files.encoder, device) if files.encoder else None
     prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
-    return links, prior
+    if encoder is None:
+        return links, prior
+    both = PriorWithEncoder.choose(prior, encoder, train)
+    started = time.monotonic()
+    links = both.soft_links(
+        train, geometric_mean, lambda *done: on_progress(EncoderShare(*done))
+    )
+    log.info("encoder: all pairs read in %s", clock(time.monotonic() - started))
+    return links, both
 
 
 def _read_guide(path: str, text: TrainingText) -> Iterator[SoftLinks]:

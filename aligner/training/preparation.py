@@ -18,9 +18,11 @@ from aligner.nmt.checkpoint import CONFIG, WEIGHTS, TranslationModel, save_recip
 from aligner.nmt.config import Config
 from aligner.nmt.model_meta import META, ModelMeta, save_meta
 from aligner.nmt.transformer import Transformer
+from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+from aligner.pretrained.storage import ENCODER, save_known
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
-from aligner.prior.storage import PRIOR, load_prior, save_prior
+from aligner.prior.storage import PRIOR, load_prior
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext
 from aligner.text.scratch import BLOCK, mapped_full, places_of_false, taken
@@ -54,7 +56,7 @@ def prepare(
     config, out = task.config, task.out
     text = read_text(task.files, config)
     if processes.is_first:
-        subwords, links, prior = _learn_from(text, task, processes, on_progress)
+        subwords, links, prior = _learn_from(text, task, device, processes, on_progress)
         processes.wait()
     else:
         subwords, links, prior = _learnt_by_first(text, task, processes)
@@ -76,13 +78,17 @@ def prepare(
 
 
 def _learn_from(
-    text: TrainingText, task: Task, processes: Processes, on_progress: Listener
+    text: TrainingText,
+    task: Task,
+    device: str,
+    processes: Processes,
+    on_progress: Listener,
 ) -> tuple[Subwords, TextLinks | None, Prior | None]:
     """Return what comes before the network; write it to the model directory."""
     files, config, out = task.files, task.config, task.out
     goes_on = task.resume and (out / STATE).is_file()
     links: TextLinks | None
-    prior: Prior | None
+    prior: Prior | PriorWithEncoder | None
     if goes_on and files.guide == "auto" and (out / LINKS).is_file():
         links, prior = TextLinks.load(out / LINKS, len(text.train)), load_prior(out)
     else:
@@ -90,6 +96,7 @@ def _learn_from(
             files,
             text,
             lowercase=config.subwords.lowercase,
+            device=device,
             on_progress=on_progress,
         )
     for place in (out, out / STATE.parent):
@@ -103,7 +110,7 @@ def _learn_from(
         _start_directory(out, config, subwords, files)
     if prior is not None:
         if not goes_on:  # the text may be another
-            save_prior(out, prior)
+            save_known(out, prior)
         prior = load_prior(out)  # as `aligner align` will have it
     if links is not None and (files.guide == "auto" or processes.of > 1):
         links.save(out / LINKS)
@@ -235,7 +242,7 @@ def _start_directory(
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
-    others = (CONFIG, META, WEIGHTS, PRIOR, "log.jsonl", *subword_models)
+    others = (CONFIG, META, WEIGHTS, PRIOR, ENCODER, "log.jsonl", *subword_models)
     guides = (out / STATE.parent).glob("guide-*.safetensors")
     for stale in (out / STATE, out / LINKS, *guides, *(out / name for name in others)):
         stale.unlink(missing_ok=True)

@@ -14,6 +14,14 @@ class PriorPass:
 
 
 @dataclass(frozen=True)
+class EncoderShare:
+    """The pretrained encoder has read so many pairs of the text, of so many."""
+
+    done: int
+    of: int
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """The network's figures since the last report, or of a validation."""
 
@@ -29,10 +37,11 @@ class TrainingReport:
     seconds_left: float  # to that limit, at the present pace
 
 
-Listener: TypeAlias = Callable[[PriorPass | TrainingReport], None]
+Event: TypeAlias = PriorPass | EncoderShare | TrainingReport
+Listener: TypeAlias = Callable[[Event], None]
 
 
-def unheard(event: PriorPass | TrainingReport) -> None:
+def unheard(event: Event) -> None:
     """Leave progress to others, or to nobody."""
 
 

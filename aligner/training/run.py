@@ -19,9 +19,8 @@ from aligner.training.finish import finish, perplexity
 from aligner.training.preparation import existing, prepare
 from aligner.training.processes import ALONE, Processes
 from aligner.training.progress import (
+    Event,
     Listener,
-    PriorPass,
-    TrainingReport,
     clock,
     never,
     unheard,
@@ -84,7 +83,7 @@ class TrainingRun:
         """
         with _logged(self.task.out, self.processes) as write:
 
-            def listen(event: PriorPass | TrainingReport) -> None:
+            def listen(event: Event) -> None:
                 write(event)
                 self.on_progress(event)
 
@@ -123,16 +122,14 @@ class TrainingRun:
 
 
 @contextmanager
-def _logged(
-    out: Path, processes: Processes
-) -> Iterator[Callable[[PriorPass | TrainingReport], None]]:
+def _logged(out: Path, processes: Processes) -> Iterator[Listener]:
     """Yield what writes each report to log.jsonl, in one process."""
     if not processes.is_first:
         yield unheard
         return
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
 
-        def write(event: PriorPass | TrainingReport) -> None:
+        def write(event: Event) -> None:
             file.write(json.dumps(asdict(event)) + "\n")
             file.flush()
 
@@ -146,6 +143,7 @@ def train(
     *,
     config: Config | str | Path | None = None,
     guide: str | Path = "auto",
+    encoder: str | Path | None = None,
     valid_src: Text | Path | None = None,
     valid_tgt: Text | Path | None = None,
     tokenize: tuple[str, str] | None = None,
@@ -168,6 +166,8 @@ def train(
             by default `small`, or the one that was begun with.
         guide: what guides the attention: `auto`, a statistical aligner estimated from
             the text; `none`; or a file of Pharaoh lines for the text.
+        encoder: a pretrained encoder of `transformers`, a directory or a hub name,
+            that guides beside `auto`; the model aligns without it.
         valid_src: validation text; by default a slice is held out.
         valid_tgt: its target side.
         tokenize: the languages of files of raw text that Moses' rules are to cut.
@@ -187,7 +187,10 @@ def train(
         None if text is None else _named(text) for text in (tgt, valid_src, valid_tgt)
     )
     languages = None if tokenize is None else (tokenize[0], tokenize[1])
-    files = TrainingFiles(_named(src), tgt, valid_src, valid_tgt, languages, str(guide))
+    files = TrainingFiles(
+        _named(src), tgt, valid_src, valid_tgt, languages, str(guide),
+        None if encoder is None else str(encoder),
+    )  # fmt: skip
     if config is not None and not isinstance(config, Config):
         config = read_config(config)
     if resume:

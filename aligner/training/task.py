@@ -40,6 +40,10 @@ class Task:
             raise ConfigError(
                 f"rounds = {config.training.rounds}: expected a guide, got none"
             )
+        if files.encoder is not None and files.guide != "auto":
+            raise ConfigError(
+                f"encoder {files.encoder}: expected guide auto, got {files.guide}"
+            )
         if out.exists() and not out.is_dir():
             raise ConfigError(f"{out}: expected a directory to write to, got a file")
         if not overwrite and any((out / name).exists() for name in (CONFIG, WEIGHTS)):

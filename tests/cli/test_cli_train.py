@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import PROGRAM, Run, Trained, outcome, start
+from conftest import PROGRAM, SENTENCES, Run, Trained, outcome, start
+from small_encoders import save_encoder
 
 from aligner.nmt.config import Config
 from aligner.nmt.transformer import Transformer
@@ -282,6 +283,44 @@ def test_a_guide_from_a_file_is_used_and_remembered(
     assert "prior: " not in resumed.err
     meta = json.loads((out / "meta.json").read_text())
     assert meta["files"]["guide"] == str(tmp_path / "links")
+
+
+def test_an_encoder_guides_beside_the_prior_and_is_not_needed_after(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    encoder = save_encoder("bert", tmp_path / "encoder")
+    out = tmp_path / "model"
+    begun = run(
+        *trained.training(out), "--encoder", encoder, program=KILLED_AFTER_A_CHECKPOINT
+    )
+    assert begun.code == -signal.SIGKILL, begun.err
+    assert "encoder: layer " in begun.err
+    meta = json.loads((out / "meta.json").read_text())
+    assert meta["files"]["encoder"] == str(encoder)
+    # Neither is it needed to go on, nor to align.
+    hidden = encoder.rename(tmp_path / "hidden")
+    resumed = run("train", "--out", out, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "encoder: " not in resumed.err
+    without = run("align", out, *trained.text())
+    assert without.code == 0, without.err
+    assert len(without.out.splitlines()) == SENTENCES
+    # But it may be asked again.
+    beside = run("align", out, *trained.text(), "--encoder", hidden, "--scores")
+    assert beside.code == 0, beside.err
+    alone = run("align", out, *trained.text(), "--scores")
+    assert beside.out != alone.out
+    other = run("align", trained.model, *trained.text(), "--encoder", hidden)
+    other.assert_clean_failure("expected it to be learnt with an encoder")
+
+
+@pytest.mark.parametrize("guide", ["none", "links"])
+def test_an_encoder_guides_beside_the_prior_only(
+    trained: Trained, run: Run, tmp_path: Path, guide: str
+) -> None:
+    arguments = [*trained.training(tmp_path / "model"), "--guide", guide]
+    result = run(*arguments, "--encoder", "anything")
+    result.assert_clean_failure("encoder anything: expected guide auto")
 
 
 class Started(Exception):

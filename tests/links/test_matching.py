@@ -14,8 +14,10 @@ from aligner.links.matching import (
     best_links,
     combine,
     forward_links,
+    mixed,
     optimal_links,
     reverse_links,
+    row_shares,
     threshold_links,
 )
 
@@ -116,3 +118,18 @@ def test_optimal_links_are_the_best_of_all_matchings(combined: Matrix) -> None:
     links = optimal_links(combined, 0.0)
     assert len({s for s, _ in links}) == len({t for _, t in links}) == len(links)
     assert sum(combined[link] for link in links) == pytest.approx(best)
+
+
+@given(score_pairs(), st.sampled_from([0.25, 0.5, 0.75]))
+def test_mixing_goes_from_one_to_the_other(
+    pair: tuple[Matrix, Matrix], weight: float
+) -> None:
+    first, second = pair[0], pair[0][::-1]
+    np.testing.assert_array_equal(mixed(first, second, 0), row_shares(first))
+    np.testing.assert_array_equal(mixed(first, second, 1), row_shares(second))
+    np.testing.assert_allclose(
+        mixed(first, second, weight), mixed(second, first, 1 - weight), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        mixed(first, first, weight), row_shares(first), atol=1e-12
+    )

@@ -9,25 +9,31 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import best_threshold, mean_share, mixed, shares
+from aligner.links.matching import mean_share, mixed, shares
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence
 from aligner.pretrained.word_encoder import WordEncoder
-from aligner.prior.prior import Join, Prior
+from aligner.prior.prior import (
+    Join,
+    Prior,
+    numbered,
+    preset_thresholds,
+    threshold_of,
+)
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     NO_LINKS,
     GrowingLinks,
     SoftLinks,
     TextLinks,
+    aligned_pairs,
 )
-from aligner.terms import PRESETS, Preset, check_term
+from aligner.terms import Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 
 log = logging.getLogger(__name__)
@@ -80,7 +86,7 @@ class PriorWithEncoder:
         if isinstance(encoder, str):
             encoder = WordEncoder.load(encoder)
         if not isinstance(pairs, NumberedBitext):
-            pairs = NumberedBitext.of(pairs)
+            pairs = numbered(pairs)
         some = _sample(pairs)
         log.info("encoder: trying its layers on %d pairs", len(some))
         links = prior.word_scores(some)
@@ -96,7 +102,8 @@ class PriorWithEncoder:
             null,
             time.monotonic() - started,
         )
-        return cls(prior, evidence, _thresholds(scores))
+        joint = [mean_share(*shares(*both)).ravel() for both in scores]
+        return cls(prior, evidence, preset_thresholds(np.concatenate(joint)))
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
@@ -104,8 +111,7 @@ class PriorWithEncoder:
         Raises:
             ConfigError: there is no such preset.
         """
-        check_term("preset", preset, get_args(Preset))
-        return float(self.thresholds[list(PRESETS).index(preset)])
+        return threshold_of(preset, self.thresholds)
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[BothWays]:
         """Return both directions' shares of sentence pairs, as `Prior.word_scores`.
@@ -127,15 +133,13 @@ class PriorWithEncoder:
 
         Raises:
             ConfigError: there is no such preset.
+            TypeError: a side is no sequence of words.
         """
-        threshold, rest = self.threshold(preset), iter(pairs)
+        threshold, rest, first = self.threshold(preset), iter(pairs), 1
         while some := list(islice(rest, PART)):
-            links = self.soft_links(NumberedBitext.of(some), mean_share)
-            for pair, found in zip(some, links, strict=True):
-                if all(pair):
-                    yield found.aligned(pair, threshold)
-                else:
-                    yield AlignedPair(frozenset(), {}, problem="a side is empty")
+            links = self.soft_links(numbered(some, first), mean_share)
+            first += len(some)
+            yield from aligned_pairs(some, links, threshold)
 
     def soft_links(
         self,
@@ -190,12 +194,3 @@ def _likely(scores: BothWays, join: Join) -> SoftLinks:
     joint = join(forward, reverse)  # (T, S)
     tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
     return SoftLinks(src.astype(np.int32), tgt.astype(np.int32), joint[tgt, src])
-
-
-def _thresholds(scores: Sequence[BothWays]) -> Doubles:
-    """Return the threshold of each preset, by some pairs' shares."""
-    joint = np.concatenate([mean_share(*shares(*both)).ravel() for both in scores])
-    likely = joint[joint > LEAST_PROBABILITY]
-    if not len(likely):
-        return np.full(len(PRESETS), 0.5)
-    return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ from aligner.prior.soft_links import (
     GrowingLinks,
     SoftLinks,
     TextLinks,
+    aligned_pairs,
 )
 from aligner.processors import cpu_share
 from aligner.terms import PRESETS, Preset, check_term
@@ -145,21 +146,16 @@ class Prior:
         Raises:
             ConfigError: there is no such preset.
         """
-        check_term("preset", preset, get_args(Preset))
-        return float(self.thresholds[list(PRESETS).index(preset)])
+        return threshold_of(preset, self.thresholds)
 
     def _aligned(
         self, pairs: Iterator[WordPair], threshold: float
     ) -> Iterator[AlignedPair]:
         first = 1
         while some := list(islice(pairs, PART)):
-            links = self.soft_links(_numbered(some, first), mean_share)
+            links = self.soft_links(numbered(some, first), mean_share)
             first += len(some)
-            for pair, found in zip(some, links, strict=True):
-                if all(pair):
-                    yield found.aligned(pair, threshold)
-                else:
-                    yield AlignedPair(frozenset(), {}, problem="a side is empty")
+            yield from aligned_pairs(some, links, threshold)
 
     def soft_links(
         self,
@@ -256,10 +252,10 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
     Raises:
         TypeError: a side is no sequence of words.
     """
-    return estimate(_numbered(pairs))[0]
+    return estimate(numbered(pairs))[0]
 
 
-def _numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
+def numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
     """Number the words of pairs, of which the first has a number in errors."""
     numbering = Numbering()
     for number, (src, tgt) in enumerate(pairs, start=first):
@@ -332,11 +328,25 @@ def _thresholds(model: Model, cells: Cells) -> Doubles:
     chunks = cells.chunks()
     chosen = np.unique(np.linspace(0, len(chunks) - 1, THRESHOLD_CHUNKS).astype(int))
     found = [mean_share(*_read(model, cells, *chunks[i])) for i in chosen if chunks]
-    scores = np.concatenate([NO_SCORES.ravel(), *found])
-    likely = scores[scores > LEAST_PROBABILITY]
+    return preset_thresholds(np.concatenate([NO_SCORES.ravel(), *found]))
+
+
+def preset_thresholds(probabilities: NDArray[np.floating[Any]]) -> Doubles:
+    """Return for each preset what a link's probability must exceed, by those of all."""
+    likely = probabilities[probabilities > LEAST_PROBABILITY]
     if not len(likely):
         return np.full(len(PRESETS), 0.5)
     return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])
+
+
+def threshold_of(preset: Preset, thresholds: Doubles) -> float:
+    """Return a preset's threshold of all.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    check_term("preset", preset, get_args(Preset))
+    return float(thresholds[list(PRESETS).index(preset)])
 
 
 def _floats(values: NDArray[np.float64]) -> Floats:

@@ -56,6 +56,20 @@ NO_LINKS = SoftLinks(
 )
 
 
+def aligned_pairs(
+    pairs: Iterable[WordPair], links: Iterable[SoftLinks], threshold: float
+) -> Iterator[AlignedPair]:
+    """Yield the links of pairs that are likelier than a threshold.
+
+    Pairs with an empty side have none, and say so.
+    """
+    for pair, found in zip(pairs, links, strict=True):
+        if all(pair):
+            yield found.aligned(pair, threshold)
+        else:
+            yield AlignedPair(frozenset(), {}, problem="a side is empty")
+
+
 PARTS = {
     "ends": ("I64", np.int64),
     "src": ("I32", np.int32),

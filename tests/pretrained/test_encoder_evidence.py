@@ -182,6 +182,14 @@ def test_text_without_words_is_refused(directory: Path, prior: Prior) -> None:
         PriorWithEncoder.choose(prior, load(directory), [([], ["a"])])
 
 
+def test_words_are_asked_for(directory: Path, prior: Prior) -> None:
+    both = PriorWithEncoder.choose(prior, load(directory), PAIRS)
+    with pytest.raises(TypeError, match="pair 2, target side"):
+        list(both.align([PAIRS[0], (["a"], "house")]))
+    with pytest.raises(TypeError, match="pair 1, source side"):
+        PriorWithEncoder.choose(prior, load(directory), [("a house", ["a"])])
+
+
 def test_a_choice_is_kept(directory: Path, prior: Prior, tmp_path: Path) -> None:
     both = PriorWithEncoder.choose(prior, load(directory), PAIRS * 20)
     save_choice(tmp_path, both)

@@ -167,6 +167,8 @@ def align(
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
     reading = reading_of(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+    if encoder and not weight:
+        raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
     prior = with_encoder(loaded, model, encoder, precision) if encoder else None

@@ -310,6 +310,10 @@ def test_an_encoder_guides_beside_the_prior_and_is_not_needed_after(
     assert beside.code == 0, beside.err
     alone = run("align", out, *trained.text(), "--scores")
     assert beside.out != alone.out
+    idle = run(
+        "align", out, *trained.text(), "--encoder", hidden, "--prior-weight", "0"
+    )
+    idle.assert_clean_failure("--encoder: expected a --prior-weight above 0")
     other = run("align", trained.model, *trained.text(), "--encoder", hidden)
     other.assert_clean_failure("expected it to be learnt with an encoder")
 

@@ -92,6 +92,35 @@ def special_ids(name: str, tokenizer: Any) -> tuple[int, int]:
     return found
 
 
+def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Return the tokens of each text, without CLS and SEP.
+
+    What a text says is text, even where it spells a special token.
+    """
+    found: list[list[int]] = tokenizer(
+        texts,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )["input_ids"]
+    return found
+
+
+def check_token_ids(name: str, largest: int, vocabulary: int) -> None:
+    """Check that a model knows a tokenizer's tokens, by the largest of them.
+
+    Raises:
+        ModelError: the tokenizer belongs to another model.
+    """
+    if largest >= vocabulary:
+        raise ModelError(
+            f"{name}: expected tokens below {vocabulary}, as many as the model has, "
+            f"got {largest} from the tokenizer"
+        )
+
+
 def longest_sequence(name: str, config: Any, tokenizer: Any) -> int:
     """Return how many tokens fit into a sequence, CLS and SEP included.
 

@@ -8,7 +8,6 @@ the other, and brought to sum 1 again.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import (
     Join,
     Prior,
+    aligned_by_part,
     numbered,
     preset_thresholds,
     threshold_of,
@@ -31,7 +31,6 @@ from aligner.prior.soft_links import (
     GrowingLinks,
     SoftLinks,
     TextLinks,
-    aligned_pairs,
 )
 from aligner.terms import Preset
 from aligner.text.numbered import NumberedBitext, WordPair
@@ -135,11 +134,7 @@ class PriorWithEncoder:
             ConfigError: there is no such preset.
             TypeError: a side is no sequence of words.
         """
-        threshold, rest, first = self.threshold(preset), iter(pairs), 1
-        while some := list(islice(rest, PART)):
-            links = self.soft_links(numbered(some, first), mean_share)
-            first += len(some)
-            yield from aligned_pairs(some, links, threshold)
+        return aligned_by_part(pairs, PART, self.soft_links, self.threshold(preset))
 
     def soft_links(
         self,

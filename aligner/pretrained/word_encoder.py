@@ -14,7 +14,13 @@ from aligner.errors import ModelError
 from aligner.nmt.batching import cut
 from aligner.nmt.precision import computing
 from aligner.nmt.threads import each_alone
-from aligner.pretrained.loading import load_encoder, longest_sequence, special_ids
+from aligner.pretrained.loading import (
+    check_token_ids,
+    load_encoder,
+    longest_sequence,
+    special_ids,
+    token_ids,
+)
 from aligner.terms import Precision
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -161,21 +167,10 @@ class WordEncoder:
         if not (new := sorted(words - self._pieces.keys())):
             return
         # As inside a sentence: byte-level tokenizers mark where words begin.
-        found = self._tokenizer(
-            [f" {word[:MOST_CHARACTERS]}" for word in new],
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        for word, ids in zip(new, found, strict=True):
+        texts = [f" {word[:MOST_CHARACTERS]}" for word in new]
+        for word, ids in zip(new, token_ids(self._tokenizer, texts), strict=True):
             self._pieces[word] = ids[:MOST_PIECES] or [self._unknown]
-            if (largest := max(self._pieces[word])) >= self._vocabulary:
-                raise ModelError(
-                    f"{self.name}: expected tokens below {self._vocabulary}, as many "
-                    f"as the model has, got {largest} from the tokenizer"
-                )
+            check_token_ids(self.name, max(self._pieces[word]), self._vocabulary)
 
     def _cut(self, words: Sentence) -> Pieces:
         parts = [self._pieces[word] for word in words]

@@ -138,7 +138,7 @@ class Prior:
             ConfigError: there is no such preset.
             TypeError: a side is no sequence of words.
         """
-        return self._aligned(iter(pairs), self.threshold(preset))
+        return aligned_by_part(pairs, PART, self.soft_links, self.threshold(preset))
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
@@ -147,15 +147,6 @@ class Prior:
             ConfigError: there is no such preset.
         """
         return threshold_of(preset, self.thresholds)
-
-    def _aligned(
-        self, pairs: Iterator[WordPair], threshold: float
-    ) -> Iterator[AlignedPair]:
-        first = 1
-        while some := list(islice(pairs, PART)):
-            links = self.soft_links(numbered(some, first), mean_share)
-            first += len(some)
-            yield from aligned_pairs(some, links, threshold)
 
     def soft_links(
         self,
@@ -253,6 +244,24 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
         TypeError: a side is no sequence of words.
     """
     return estimate(numbered(pairs))[0]
+
+
+def aligned_by_part(
+    pairs: Iterable[WordPair],
+    size: int,
+    links_of: Callable[[NumberedBitext, Join], TextLinks],
+    threshold: float,
+) -> Iterator[AlignedPair]:
+    """Yield the links of sentence pairs, so many of which are read and handled at once.
+
+    Raises:
+        TypeError: a side is no sequence of words.
+    """
+    rest, first = iter(pairs), 1
+    while part := list(islice(rest, size)):
+        links = links_of(numbered(part, first), mean_share)
+        first += len(part)
+        yield from aligned_pairs(part, links, threshold)
 
 
 def numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:

@@ -17,11 +17,8 @@ from small_encoders import (
     KINDS,
     LINES,
     POSITIONS,
-    drop_weights,
     load_in_double,
-    remove,
     save_encoder,
-    spoil,
 )
 from torch import Tensor
 
@@ -228,29 +225,6 @@ def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     GPT2Config().save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"bert, .*xlm-roberta, got gpt2 \(GPT2Config"):
         Encoder.load(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("damage", "what", "message"),
-    [
-        (spoil, "config.json", "the config.json of an encoder"),
-        (remove, "config.json", "the config.json of an encoder"),
-        (spoil, "tokenizer.json", "the tokenizer files of an encoder"),
-        (remove, "[tv]o*", "tokenizer"),
-        (spoil, "model.safetensors", "the weights of an encoder"),
-        (remove, "model.safetensors", "the weights of an encoder"),
-        (drop_weights, "layer.1.attention.self.value.bias", "and 0 more"),
-    ],
-)
-def test_a_damaged_directory_is_refused_in_one_line(
-    tmp_path: Path, damage: Any, what: str, message: str
-) -> None:
-    save_encoder("bert", tmp_path)
-    damage(tmp_path, what)
-    with pytest.raises(ModelError, match=message) as caught:
-        Encoder.load(str(tmp_path))
-    assert str(caught.value).startswith(f"{tmp_path}: expected")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:

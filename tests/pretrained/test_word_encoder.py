@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_encoders import BYTE_LEVEL, KINDS, POSITIONS, remove, save_encoder, spoil
+from small_encoders import BYTE_LEVEL, KINDS, POSITIONS, save_encoder
 
 from aligner.errors import ConfigError, ModelError
 from aligner.pretrained import word_encoder
@@ -126,23 +126,6 @@ def test_pieces_may_be_forgotten(bert: Path, monkeypatch: pytest.MonkeyPatch) ->
             strict=True,
         ):  # fmt: skip
             np.testing.assert_array_equal(words.layers, expected.layers)
-
-
-@pytest.mark.parametrize(
-    ("damage", "names", "message"),
-    [
-        (spoil, "model.safetensors", "the weights of an encoder"),
-        (remove, "config.json", "the config.json of an encoder"),
-        (remove, "[tv]o*", "tokenizer"),
-    ],
-)
-def test_a_damaged_directory_is_refused(
-    tmp_path: Path, damage: Any, names: str, message: str
-) -> None:
-    save_encoder("bert", tmp_path)
-    damage(tmp_path, names)
-    with pytest.raises(ModelError, match=message):
-        load(tmp_path)
 
 
 def test_models_that_write_are_refused(tmp_path: Path) -> None:

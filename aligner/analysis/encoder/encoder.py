@@ -18,9 +18,11 @@ from aligner.analysis.encoder.layers import LayerReading, hooks_on, layers_of
 from aligner.errors import CorpusError, ModelError
 from aligner.pretrained.loading import (
     check_is_encoder,
+    check_token_ids,
     load_encoder,
     longest_sequence,
     special_ids,
+    token_ids,
 )
 
 Visit: TypeAlias = Callable[[int, LayerReading], None]
@@ -107,20 +109,10 @@ class Encoder:
         return self.layers[0].query.weight.device
 
     def token_ids(self, lines: Iterable[str]) -> Iterator[list[int]]:
-        """Yield the tokens of each line, without CLS and SEP.
-
-        What a line says is text, even where it spells a special token.
-        """
+        """Yield the tokens of each line, without CLS and SEP."""
         rest = iter(lines)
         while chunk := list(islice(rest, TOKENIZED_LINES)):
-            yield from self.tokenizer(
-                chunk,
-                add_special_tokens=False,
-                split_special_tokens=True,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )["input_ids"]
+            yield from token_ids(self.tokenizer, chunk)
 
     def sequences(self, lines: Iterable[str]) -> Sequences:
         """Return a text as sequences, one or more for each line that has tokens.
@@ -140,11 +132,7 @@ class Encoder:
         if not found:
             raise CorpusError("expected a text of at least one token, got none")
         known = self.model.get_input_embeddings().num_embeddings
-        if (largest := max(map(max, found))) >= known:
-            raise ModelError(
-                f"{self.name}: expected tokens below {known}, as many as the model "
-                f"has, got {largest} from the tokenizer"
-            )
+        check_token_ids(self.name, max(map(max, found)), known)
         return Sequences(found, used, split)
 
     def batch(self, sequences: Sequence[Sequence[int]]) -> Batch:

@@ -1,7 +1,7 @@
 """Load a model, align sentence pairs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -165,7 +165,7 @@ class Aligner:
         with ThreadPoolExecutor(1) as beside:
             expected = beside.submit(prior.word_scores, of_prior)
             if torch.get_num_threads() == 1 or isinstance(prior, PriorWithEncoder):
-                wait([expected])  # nothing else computes meanwhile
+                expected.result()  # nothing else computes meanwhile
             scores = self._network_scores(pairs)
         return [
             PairScores(

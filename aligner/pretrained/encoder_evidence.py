@@ -24,7 +24,7 @@ from aligner.text.numbered import WordPair
 Floats: TypeAlias = NDArray[np.float32]
 BothWays: TypeAlias = tuple[Floats, Floats]
 
-PART = 256  # sentence pairs that are read together
+PART = 256  # sentence pairs, times layers, that are read together
 MEAN_EVERY = 3  # pairs of those to choose by, one is enough for the means
 LEAST_SHARPNESS, MOST_SHARPNESS = 0.1, 100.0
 FIRST_SHARPNESS, FIRST_NULL = 12.0, 0.4
@@ -51,13 +51,12 @@ class EncoderEvidence:
     """A pretrained encoder, and how it is read.
 
     Attributes:
-        encoder: of which the layers after the chosen one are dropped.
+        encoder: of others.
         choice: how it is read.
     """
 
     def __init__(self, encoder: WordEncoder, choice: Choice) -> None:
         """Set up an encoder by a choice."""
-        encoder.end_after(choice.layer)
         self.encoder = encoder
         self.choice = choice
 
@@ -71,7 +70,7 @@ class EncoderEvidence:
         """Choose how to read an encoder by what a prior finds in some pairs.
 
         Args:
-            encoder: all layers of it.
+            encoder: of which every layer is tried.
             pairs: sentence pairs without empty sides, some hundred.
             links: for each pair, the prior's posteriors as `Prior.word_scores` has
                 them.
@@ -119,8 +118,9 @@ def _mean(
     """Return (L, D) the mean of all pieces."""
     total: NDArray[np.float64] = np.zeros(1)
     pieces = 0
-    for first in range(0, len(sentences), PART):
-        for vectors in encoder.vectors(sentences[first : first + PART], layers):
+    size = _size_of_parts(layers)
+    for first in range(0, len(sentences), size):
+        for vectors in encoder.vectors(sentences[first : first + size], layers):
             total = total + vectors.layers.sum(axis=1, dtype=np.float64)
             pieces += vectors.layers.shape[1]
     mean: Floats = (total / pieces).astype(np.float32)
@@ -134,14 +134,19 @@ def _likeness(
     means: Floats,
 ) -> Iterator[Floats]:
     """Yield the likeness of the words of each pair, (L, T, S), in each layer."""
-    for first in range(0, len(pairs), PART):
-        part = pairs[first : first + PART]
+    size = _size_of_parts(layers)
+    for first in range(0, len(pairs), size):
+        part = pairs[first : first + size]
         sides = [side for pair in part for side in pair]
         vectors = encoder.vectors(sides, layers)
         for src, tgt in zip(vectors[::2], vectors[1::2], strict=True):
             cosines = _unit(tgt, means[1]) @ _unit(src, means[0]).swapaxes(1, 2)
             by_word = np.maximum.reduceat(cosines, tgt.starts, axis=1)
             yield np.maximum.reduceat(by_word, src.starts, axis=2)
+
+
+def _size_of_parts(layers: Sequence[int]) -> int:
+    return max(1, PART // len(layers))
 
 
 def _unit(vectors: Vectors, mean: Floats) -> Floats:

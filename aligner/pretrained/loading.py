@@ -7,9 +7,6 @@ from typing import Any
 
 from aligner.errors import ConfigError, ModelError
 
-# These count positions from behind the number of the padding token.
-OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
-
 
 def load_encoder(
     name: str, *, extra: str, check: Callable[[Any], None] = lambda config: None
@@ -121,19 +118,35 @@ def check_token_ids(name: str, largest: int, vocabulary: int) -> None:
         )
 
 
-def longest_sequence(name: str, config: Any, tokenizer: Any) -> int:
+def longest_sequence(name: str, model: Any, tokenizer: Any) -> int:
     """Return how many tokens fit into a sequence, CLS and SEP included.
 
     Raises:
-        ModelError: none besides those two.
+        ModelError: none besides those two, or the configuration does not say.
     """
-    positions = int(config.max_position_embeddings)
-    if config.model_type in OFFSET_POSITIONS:
-        positions -= config.pad_token_id + 1
+    positions = size_of(name, model.config, "max_position_embeddings")
+    # RoBERTa's kin count positions from behind the number of the padding token.
+    for part, module in model.named_modules():
+        if part.endswith("position_embeddings"):
+            padding = getattr(module, "padding_idx", None)
+            positions -= 0 if padding is None else padding + 1
     longest = min(positions, int(tokenizer.model_max_length))
     if longest < 3:
         raise ModelError(f"{name}: expected room for 3 tokens, got {longest}")
     return longest
+
+
+def size_of(name: str, config: Any, key: str) -> int:
+    """Return a size that a configuration names.
+
+    Raises:
+        ModelError: it does not: this is another kind of model.
+    """
+    value = getattr(config, key, None)
+    if not isinstance(value, int):
+        kind = type(config).__name__
+        raise ModelError(f"{name}: expected {key} in a {kind}, got {value}")
+    return value
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from aligner.text.numbered import NumberedBitext, WordPair
 log = logging.getLogger(__name__)
 WEIGHT = 0.5  # of the encoder
 SAMPLE_PAIRS, SAMPLE_WORDS = 200, 100  # that are chosen by, and words on a side
-PART = 1024  # pairs that are handled together
+PART, PART_CELLS = 1024, 1 << 20  # pairs, and pairs of words, that are read together
 
 Doubles = NDArray[np.float64]
 
@@ -152,18 +152,32 @@ class PriorWithEncoder:
             on_pairs: told now and then how many pairs of how many are done.
         """
         links = GrowingLinks()
-        for first in range(0, len(text), PART):
-            pairs = list(text.part(first, min(first + PART, len(text))))
+        for first, last in _parts(text):
+            pairs = list(text.part(first, last))
             scores = iter(self.word_scores([pair for pair in pairs if all(pair)]))
             for pair in pairs:
                 found = _likely(next(scores), join) if all(pair) else NO_LINKS
                 links.append(np.array([len(found.src)]), found)
-            on_pairs(first + len(pairs), len(text))
+            on_pairs(last, len(text))
         return links.finish()
 
 
+def _parts(text: NumberedBitext) -> Iterator[tuple[int, int]]:
+    """Yield where each part of a text begins and ends, limited in pairs and in cells.
+
+    A pair that is larger than the limit is a part by itself.
+    """
+    cells = np.cumsum(text.src.numbers.lengths() * text.tgt.numbers.lengths())
+    first = before = 0
+    while first < len(text):
+        fitting = int(np.searchsorted(cells, before + PART_CELLS, "right"))
+        last = max(first + 1, min(fitting, first + PART))
+        yield first, last
+        first, before = last, int(cells[last - 1])
+
+
 def _sample(text: NumberedBitext) -> list[WordPair]:
-    """Return evenly spread pairs of usual length, or any that have words.
+    """Return evenly spread pairs of usual length, or the shortest that have words.
 
     Raises:
         CorpusError: there are none.
@@ -171,7 +185,10 @@ def _sample(text: NumberedBitext) -> list[WordPair]:
     lengths = np.stack([text.src.numbers.lengths(), text.tgt.numbers.lengths()])
     full = lengths.min(axis=0) > 0
     usual = np.flatnonzero(full & (lengths.max(axis=0) <= SAMPLE_WORDS))
-    if not len(usual) and not len(usual := np.flatnonzero(full)):
+    if not len(usual):
+        shortest = np.argsort(lengths.max(axis=0), kind="stable")
+        usual = shortest[full[shortest]][:SAMPLE_PAIRS]
+    if not len(usual):
         raise CorpusError("expected a pair with words on both sides, got none")
     places = np.linspace(0, len(usual) - 1, min(SAMPLE_PAIRS, len(usual)))
     return [text[place] for place in usual[places.astype(int)].tolist()]

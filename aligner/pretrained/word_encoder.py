@@ -14,34 +14,14 @@ from aligner.errors import ModelError
 from aligner.nmt.batching import cut
 from aligner.nmt.precision import computing
 from aligner.nmt.threads import each_alone
-from aligner.pretrained.loading import (
-    check_token_ids,
-    load_encoder,
-    longest_sequence,
-    special_ids,
-    token_ids,
-)
+from aligner.pretrained.loading import load_encoder, longest_sequence, size_of
+from aligner.pretrained.word_pieces import Pieces, Sentence, WordPieces
 from aligner.terms import Precision
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
-Sentence: TypeAlias = Sequence[str]
 
 BATCH_TOKENS = 2048  # padding included
-MOST_CHARACTERS, MOST_PIECES = 100, 16  # of a word that are read
-KNOWN_WORDS = 1 << 18  # whose pieces are remembered
-
-
-class Pieces(NamedTuple):
-    """A sentence as pieces.
-
-    Attributes:
-        ids: the pieces of all words, end to end.
-        starts: where each word's pieces begin.
-    """
-
-    ids: list[int]
-    starts: Ints
 
 
 class Vectors(NamedTuple):
@@ -87,20 +67,15 @@ class WordEncoder:
         """
         self.name = name
         self._model = model.base_model
-        self._tokenizer = tokenizer
         self._precision = precision
         self._layers = _layers_of(name, self._model)
         self.depth = len(self._layers)
-        self.dim = int(model.config.hidden_size)
-        self._cls, self._sep = special_ids(name, tokenizer)
-        self._room = longest_sequence(name, model.config, tokenizer) - 2
-        unknown = tokenizer.unk_token_id
-        self._unknown: int = self._sep if unknown is None else unknown
+        self.dim = size_of(name, model.config, "hidden_size")
+        self._room = longest_sequence(name, self._model, tokenizer) - 2
         embeddings = self._model.get_input_embeddings()
-        self._vocabulary: int = embeddings.num_embeddings
-        self.mark: Floats = embeddings.weight[self._sep].detach().cpu().numpy().copy()
-        self._pieces: dict[str, list[int]] = {}
-        self._seen = threading.local()
+        self._pieces = WordPieces(name, tokenizer, embeddings.num_embeddings)
+        weight: Tensor = embeddings.weight[self._pieces.sep]
+        self.mark: Floats = weight.detach().cpu().numpy().copy()
 
     @classmethod
     def load(
@@ -121,24 +96,20 @@ class WordEncoder:
         weight: Tensor = next(self._model.parameters())
         return weight.device
 
-    def end_after(self, layer: int) -> None:
-        """Drop the layers after one, counted from 1: they are not asked for again."""
-        del self._layers[layer:]
-
     def vectors(
         self, sentences: Sequence[Sentence], layers: Sequence[int]
     ) -> list[Vectors]:
         """Return the vectors of sentences, in the layers, from 1, that are asked for.
 
         Words are cut into pieces each by itself; of very long ones the beginning is
-        read. Sentences that do not fit into a sequence are read in several.
+        read. Sentences that do not fit into a sequence are read in several. The model
+        runs no deeper than the last of the layers.
 
         Raises:
             ModelError: the tokenizer belongs to another model, or a vector is not
                 finite.
         """
-        self._learn_pieces({word for words in sentences for word in words})
-        cut_up = [self._cut(words) for words in sentences]
+        cut_up = self._pieces.of(sentences)
         windows = sorted(self._windows(cut_up), key=lambda window: len(window.ids))
         dim, size = self.dim, len(layers)
         found = [
@@ -146,12 +117,9 @@ class WordEncoder:
             for ids, starts in cut_up
         ]
 
-        def read(batch: Sequence[_Window]) -> Floats:
-            return self._read(batch, layers)
-
         lengths = np.array([len(window.ids) + 2 for window in windows], np.int64)
         batches = [windows[part] for part in cut(lengths[:, None], BATCH_TOKENS)]
-        with computing(self._precision, self.device), self._listening(layers):
+        with computing(self._precision, self.device), self._reader(layers) as read:
             states = each_alone(read, batches, self._precision, self.device)
             for batch, values in zip(batches, states, strict=True):
                 for row, (sentence, first, ids) in enumerate(batch):
@@ -160,79 +128,80 @@ class WordEncoder:
                     found[sentence].layers[:, first:last] = part
         return found
 
-    def _learn_pieces(self, words: set[str]) -> None:
-        """Cut words into pieces that were not yet."""
-        if len(self._pieces) > KNOWN_WORDS:
-            self._pieces.clear()
-        if not (new := sorted(words - self._pieces.keys())):
-            return
-        # As inside a sentence: byte-level tokenizers mark where words begin.
-        texts = [f" {word[:MOST_CHARACTERS]}" for word in new]
-        for word, ids in zip(new, token_ids(self._tokenizer, texts), strict=True):
-            self._pieces[word] = ids[:MOST_PIECES] or [self._unknown]
-            check_token_ids(self.name, max(self._pieces[word]), self._vocabulary)
-
-    def _cut(self, words: Sentence) -> Pieces:
-        parts = [self._pieces[word] for word in words]
-        lengths = np.array([len(part) for part in parts], np.int64)
-        starts = np.cumsum(lengths) - lengths
-        return Pieces([piece for part in parts for piece in part], starts)
-
     def _windows(self, sentences: Sequence[Pieces]) -> Iterator[_Window]:
         for number, (ids, _) in enumerate(sentences):
             for first in range(0, len(ids), self._room):
                 yield _Window(number, first, ids[first : first + self._room])
 
-    @torch.inference_mode()
-    def _read(self, batch: Sequence[_Window], layers: Sequence[int]) -> Floats:
-        """Return the vectors of windows, (L, B, S, D), CLS and SEP included."""
-        longest = max(len(window.ids) for window in batch) + 2
-        ids = np.zeros((len(batch), longest), np.int64)  # 0: every vocabulary has it
-        mask = np.zeros((len(batch), longest), np.int64)
-        for row, window in enumerate(batch):
-            framed = [self._cls, *window.ids, self._sep]
-            ids[row, : len(framed)], mask[row, : len(framed)] = framed, 1
-        self._seen.states = {}
-        self._model(
-            input_ids=torch.from_numpy(ids).to(self.device),
-            attention_mask=torch.from_numpy(mask).to(self.device),
-        )
-        states = torch.stack([self._seen.states.pop(layer) for layer in layers])
-        values: Floats = states.float().cpu().numpy()
-        if not np.isfinite(values[:, mask.astype(bool)]).all():
-            raise ModelError(f"{self.name}: expected finite numbers, got NaN")
-        return values
-
     @contextmanager
-    def _listening(self, layers: Sequence[int]) -> Iterator[None]:
-        """Take the states of layers meanwhile, those of each thread by themselves."""
+    def _reader(
+        self, layers: Sequence[int]
+    ) -> Iterator[Callable[[Sequence[_Window]], Floats]]:
+        """Make what returns the vectors of windows, (L, B, S, D), with CLS and SEP."""
+        seen = threading.local()  # the states of each thread by themselves
 
         def taker(layer: int) -> Callable[[nn.Module, Any, Any], None]:
             def take(module: nn.Module, inputs: Any, output: Any) -> None:
                 states = output if isinstance(output, Tensor) else output[0]
-                self._seen.states[layer] = states
+                seen.states[layer] = states
 
             return take
 
-        with ExitStack() as hooks:
+        @torch.inference_mode()
+        def read(batch: Sequence[_Window]) -> Floats:
+            ids, mask = self._framed(batch)
+            seen.states = {}
+            self._model(
+                input_ids=torch.from_numpy(ids).to(self.device),
+                attention_mask=torch.from_numpy(mask).to(self.device),
+            )
+            states = torch.stack([seen.states.pop(layer) for layer in layers])
+            values: Floats = states.float().cpu().numpy()
+            if not np.isfinite(values[:, mask.astype(bool)]).all():
+                raise ModelError(f"{self.name}: expected finite numbers, got NaN")
+            return values
+
+        with ExitStack() as after:
+            after.enter_context(_only_first(self._layers, max(layers)))
             for layer in layers:
                 handle = self._layers[layer - 1].register_forward_hook(taker(layer))
-                hooks.callback(handle.remove)
-            yield
+                after.callback(handle.remove)
+            yield read
+
+    def _framed(self, batch: Sequence[_Window]) -> tuple[Ints, Ints]:
+        """Return tokens between CLS and SEP (B, S), and which are no padding."""
+        longest = max(len(window.ids) for window in batch) + 2
+        ids = np.zeros((len(batch), longest), np.int64)  # 0: every vocabulary has it
+        mask = np.zeros((len(batch), longest), np.int64)
+        for row, window in enumerate(batch):
+            framed = [self._pieces.cls, *window.ids, self._pieces.sep]
+            ids[row, : len(framed)], mask[row, : len(framed)] = framed, 1
+        return ids, mask
+
+
+@contextmanager
+def _only_first(layers: nn.ModuleList, depth: int) -> Iterator[None]:
+    """Take the layers after the first ones away meanwhile, so that they are not run."""
+    rest = layers[depth:]
+    del layers[depth:]
+    try:
+        yield
+    finally:
+        layers.extend(rest)
 
 
 def _layers_of(name: str, model: Any) -> nn.ModuleList:
     """Return the layers of an encoder, whatever its class calls them.
 
     Raises:
-        ModelError: there is no such list, or more than one.
+        ModelError: there is no such list, or more than one: nothing tells which it is.
     """
-    depth = model.config.num_hidden_layers
+    depth = size_of(name, model.config, "num_hidden_layers")
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList)]
     found = [layers for layers in lists if len(layers) == depth]
-    if not found:
+    if len(found) != 1:
         raise ModelError(
-            f"{name}: expected a list of {depth} layers in a {type(model).__name__}, "
-            "got none"
+            f"{name}: expected one list of {depth} layers in a {type(model).__name__}, "
+            f"got {len(found)}"
         )
     return found[0]

@@ -245,9 +245,10 @@ def _number_pairs(
     ends = occurrences[0]
     wanted = np.linspace(0, ends[-1], threads, endpoint=False)[1:]
     cuts = [0, *np.searchsorted(ends, wanted).tolist(), len(ends) - 1]
+    often = _frequencies(of_src, cells.src)
 
     def count(first: int, last: int) -> tuple[Ids, Ids]:
-        return _count_pairs(cells, of_src, *occurrences, first, last, frequent)
+        return _count_pairs(cells, of_src, often, *occurrences, first, last, frequent)
 
     def settle(chunk: tuple[int, int]) -> None:
         first, last = chunk
@@ -270,9 +271,19 @@ def _number_pairs(
 
 
 @njit(nogil=True, cache=True)
+def _frequencies(spellings: Ids, words: Ids) -> Ints:
+    """Return how often each spelling occurs among words, without a copy of them."""
+    often = np.zeros(spellings.max() + 1 if len(spellings) else 0, np.int64)
+    for word in words:
+        often[spellings[word]] += 1
+    return often
+
+
+@njit(nogil=True, cache=True)
 def _count_pairs(
     cells: Cells,
     spellings: Ids,
+    often: Ints,
     ends: Ints,
     sentences: Ids,
     places: Ids,
@@ -285,6 +296,7 @@ def _count_pairs(
     Args:
         cells: the text, to be written to where a pair has no number yet.
         spellings: the spelling of each source word.
+        often: how often each source spelling occurs.
         ends: where the occurrences of each target spelling end; 0 comes first.
         sentences: of each occurrence.
         places: of each occurrence, in its sentence.
@@ -295,8 +307,7 @@ def _count_pairs(
     Returns:
         Both words of each, or of one of those that are spelt alike.
     """
-    size = spellings.max() + 1 if len(spellings) else 0
-    often = np.bincount(spellings[cells.src], minlength=size)
+    size = len(often)
     latest = np.full(size, -1, np.int64)  # the last pair of each source spelling
     met, met_by = np.zeros(size, np.int64), np.full(size, -1, np.int64)
     room, count = 1 << 16, 0

@@ -14,7 +14,12 @@ from aligner.pretrained.encoder_evidence import (
     _fit,
     _softmax,
 )
-from aligner.pretrained.prior_with_encoder import WEIGHT, PriorWithEncoder
+from aligner.pretrained.prior_with_encoder import (
+    WEIGHT,
+    PriorWithEncoder,
+    _parts,
+    _sample,
+)
 from aligner.pretrained.storage import ENCODER, load_with_encoder, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior, estimate_prior
@@ -175,6 +180,30 @@ def test_a_part_at_a_time_gives_the_same(
         assert one.src.tolist() == other.src.tolist()
         assert one.tgt.tolist() == other.tgt.tolist()
         np.testing.assert_allclose(one.probability, other.probability, atol=1e-5)
+
+
+def test_parts_are_limited_in_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [(3, 4), (1, 1), (20, 20), (0, 5), (2, 2), (2, 3)]
+    text = NumberedBitext.of([(["a"] * src, ["b"] * tgt) for src, tgt in sizes])
+    monkeypatch.setattr("aligner.pretrained.prior_with_encoder.PART_CELLS", 13)
+    assert list(_parts(text)) == [(0, 2), (2, 3), (3, 6)]
+    assert list(_parts(NumberedBitext.of([]))) == []
+
+
+def test_an_encoder_can_be_chosen_by_again(directory: Path, prior: Prior) -> None:
+    encoder = load(directory)
+    one, other = (PriorWithEncoder.choose(prior, encoder, PAIRS * 9) for _ in range(2))
+    assert one.evidence.choice[:3] == other.evidence.choice[:3]
+
+
+def test_without_pairs_of_usual_length_the_shortest_are_chosen_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aligner.pretrained.prior_with_encoder.SAMPLE_WORDS", 1)
+    monkeypatch.setattr("aligner.pretrained.prior_with_encoder.SAMPLE_PAIRS", 2)
+    sizes = [(9, 4), (0, 2), (3, 2), (2, 4)]
+    text = NumberedBitext.of([(["a"] * src, ["b"] * tgt) for src, tgt in sizes])
+    assert [tuple(map(len, pair)) for pair in _sample(text)] == [(3, 2), (2, 4)]
 
 
 def test_text_without_words_is_refused(directory: Path, prior: Prior) -> None:

@@ -1,9 +1,10 @@
 """Words read by encoders, against the stock model run on one sentence at a time."""
 
+import pickle
 import sys
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import torch
 from small_encoders import BYTE_LEVEL, KINDS, POSITIONS, save_encoder
 
 from aligner.errors import ConfigError, ModelError
-from aligner.pretrained import word_encoder
-from aligner.pretrained.word_encoder import MOST_PIECES, WordEncoder
+from aligner.pretrained import word_encoder, word_pieces
+from aligner.pretrained.word_encoder import WordEncoder
+from aligner.pretrained.word_pieces import MOST_PIECES, WordPieces
 
 pytestmark = pytest.mark.slow
 
@@ -41,14 +43,17 @@ def load(directory: Path) -> WordEncoder:
 
 
 def pieces_of(directory: Path, words: list[str]) -> list[list[int]]:
+    """Return the pieces of each word; byte-level ones may begin with a blank."""
     from transformers import AutoTokenizer
 
-    cut = AutoTokenizer.from_pretrained(directory)
-    return [
-        cut(f" {word}", add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    cut = [
+        tokenizer(f" {word}", add_special_tokens=False, split_special_tokens=True)
         for word in words
+    ]
+    return [
+        [piece for piece in one["input_ids"] if tokenizer.decode([piece]).strip()]
+        for one in cut
     ]
 
 
@@ -83,13 +88,67 @@ def test_vectors_are_those_of_the_stock_model(
         np.testing.assert_allclose(vectors.layers, states.flip(0), **CLOSE)
 
 
-def test_layers_that_nobody_asks_for_are_dropped(bert: Path) -> None:
+def test_layers_that_nobody_asks_for_are_not_run(bert: Path) -> None:
+    encoder, ran = load(bert), []
+    [both] = encoder.vectors([["the", "house"]], [1, 2])
+    for layer in encoder._layers:
+        layer.register_forward_hook(lambda module, *_: ran.append(module))
+    [first] = encoder.vectors([["the", "house"]], [1])
+    assert ran == [encoder._layers[0]]
+    np.testing.assert_array_equal(first.layers, both.layers[:1])
+    [again] = encoder.vectors([["the", "house"]], [1, 2])
+    np.testing.assert_array_equal(again.layers, both.layers)
+
+
+def test_a_layer_that_fails_leaves_the_encoder_whole(bert: Path) -> None:
     encoder = load(bert)
-    [before] = encoder.vectors([["the", "house"]], [1])
-    encoder.end_after(1)
-    [after] = encoder.vectors([["the", "house"]], [1])
-    np.testing.assert_array_equal(after.layers, before.layers)
-    assert len(encoder._layers) == 1
+    handle = encoder._layers[0].register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        encoder.vectors(SENTENCES, [1])
+    handle.remove()
+    assert len(encoder._layers) == 2
+    assert len(encoder.vectors(SENTENCES, [2])) == 3
+
+
+def test_an_encoder_can_be_sent_to_other_processes(bert: Path) -> None:
+    encoder = load(bert)
+    again = pickle.loads(pickle.dumps(encoder))
+    for one, other in zip(
+        encoder.vectors(SENTENCES, [2]), again.vectors(SENTENCES, [2]), strict=True
+    ):
+        np.testing.assert_array_equal(one.layers, other.layers)
+
+
+class Spelt:
+    """A tokenizer that puts a blank piece before some words, as sentencepiece does."""
+
+    cls_token, sep_token, unk_token = "<s>", "</s>", "<unk>"
+    cls_token_id, sep_token_id, unk_token_id, model_max_length = 0, 2, 3, 512
+    all_special_ids = (0, 1, 2, 3)
+    texts = ("<s>", "<pad>", "</s>", "<unk>", "", " ", "house", "年", "s")
+    cuts: ClassVar = {
+        " 年": [4, 7],
+        " house": [6],
+        " houses": [6, 8],
+        " <s>": [0],
+        " \x07": [4],
+    }
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __call__(self, texts: list[str], **options: Any) -> dict[str, list[list[int]]]:
+        return {"input_ids": [self.cuts[text] for text in texts]}
+
+    def batch_decode(self, pieces: list[list[int]]) -> list[str]:
+        return [self.texts[piece] for (piece,) in pieces]
+
+
+def test_pieces_that_say_nothing_are_left_out() -> None:
+    words = ["年", "house", "<s>", "\x07", "houses"]
+    [(ids, starts)] = WordPieces("spelt", Spelt(), 9).of([words])
+    assert ids == [7, 6, 3, 3, 6, 8]
+    assert starts.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_long_sentence_is_read_in_several_sequences(directory: Path) -> None:
@@ -118,7 +177,7 @@ def test_no_sentences_and_no_words(bert: Path) -> None:
 
 
 def test_pieces_may_be_forgotten(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_encoder, "KNOWN_WORDS", 1)
+    monkeypatch.setattr(word_pieces, "KNOWN_WORDS", 1)
     encoder = load(bert)
     for _ in range(2):
         for words, expected in zip(
@@ -140,6 +199,12 @@ def test_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     save_encoder("bert", tmp_path, vocab_size=7)
     with pytest.raises(ModelError, match="tokens below 7"):
         load(tmp_path).vectors(SENTENCES, [1])
+
+
+def test_the_tokenizer_of_another_kind_of_model_is_refused(tmp_path: Path) -> None:
+    save_encoder("bert", tmp_path, vocab_size=3)  # without the place of SEP
+    with pytest.raises(ModelError, match=r"tokens below 3.* got 3 from the tokenizer"):
+        load(tmp_path)
 
 
 def test_weights_that_are_no_numbers_are_refused(bert: Path) -> None:

@@ -83,7 +83,7 @@ class Encoder:
             raise ModelError(f"{name}: expected layers of equal heads, got {heads}")
         self.heads = heads[0]
         self.cls, self.sep = special_ids(name, tokenizer)
-        self.longest = longest_sequence(name, model.config, tokenizer)
+        self.longest = longest_sequence(name, model, tokenizer)
 
     @classmethod
     def load(cls, name: str, device: str = "cpu") -> "Encoder":

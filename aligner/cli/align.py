@@ -167,11 +167,13 @@ def align(
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
     reading = reading_of(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
-    if encoder and not weight:
+    if encoder is not None and not weight:
         raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    prior = with_encoder(loaded, model, encoder, precision) if encoder else None
+    prior = None
+    if encoder is not None:
+        prior = with_encoder(loaded, model, encoder, precision)
     aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     src_words, tgt_words = word_tokenizers(tokenize)
     place = ReadingPlace(src, part)

@@ -112,22 +112,20 @@ def prior(
     part = parse_shard(shard) if shard else None
     places = Places.of(out, False, sentence_scores, scores, part)
     check_inputs_are_kept(places.files, src, tgt)
-    reads = _load_encoder(encoder, device) if encoder else None
     if load:
-        known = _load(load, reads)
+        known = _load(load, encoder, device)
         _align_by(known, src, tgt, part, places, (preset, threshold), max_words)
     else:
         if save:
             check_directory(save)
+        reads = None if encoder is None else _load_encoder(encoder, device)
         text, problems = _usable(_pairs(src, tgt), max_words)
         if not len(text):
             raise CorpusError(f"{src}: no usable sentence pairs")
         known, links = _learn(text, reads)
         chosen = _threshold(known, preset, threshold)
         if save:
-            from aligner.pretrained.storage import save_known
-
-            save_known(save, known)
+            _save(known, save)
         _write(links, text, problems, places, chosen)
 
 
@@ -137,16 +135,26 @@ def _load_encoder(name: str, device: str) -> "WordEncoder":
     return WordEncoder.load(name, resolve_device(device))
 
 
-def _load(directory: Path, encoder: "WordEncoder | None") -> "Known":
+def _load(directory: Path, encoder: str | None, device: str) -> "Known":
     """Return a stored prior, with an encoder if one is given."""
     from aligner.prior.storage import load_prior
 
     prior = load_prior(directory)
     if encoder is None:
         return prior
-    from aligner.pretrained.storage import load_with_encoder
+    from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
-    return load_with_encoder(directory, prior, encoder)
+    return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device))
+
+
+def _save(known: "Known", directory: Path) -> None:
+    from aligner.prior.prior import Prior
+    from aligner.prior.storage import save_prior
+
+    if isinstance(known, Prior):
+        save_prior(directory, known)
+    else:
+        known.save(directory)
 
 
 def _learn(

@@ -20,7 +20,6 @@ from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mixed
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
-from aligner.pretrained.storage import load_with_encoder
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior
 from aligner.ranges import COUNT, SHARE
@@ -243,7 +242,7 @@ def with_encoder(
         raise ModelError(f"{directory}: expected a model with a prior, got none")
     device = str(next(model.network.parameters()).device)
     loaded = WordEncoder.load(encoder, device, precision)
-    return load_with_encoder(directory, model.prior, loaded)
+    return PriorWithEncoder.of(model.prior, directory, loaded)
 
 
 def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:

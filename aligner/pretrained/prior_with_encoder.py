@@ -8,6 +8,7 @@ the other, and brought to sum 1 again.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mean_share, mixed, shares
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence
+from aligner.pretrained.storage import load_choice, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import (
     Join,
@@ -32,6 +34,7 @@ from aligner.prior.soft_links import (
     SoftLinks,
     TextLinks,
 )
+from aligner.prior.storage import load_prior, save_prior
 from aligner.terms import Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 
@@ -49,6 +52,7 @@ class PriorWithEncoder:
     prior = estimate_prior(pairs)
     both = PriorWithEncoder.choose(prior, "multilingual-e5-small", pairs)
     [pair] = both.align([(["the"], ["la"])])
+    both.save("priors/enfr")
 
     Attributes:
         prior: the one.
@@ -103,6 +107,37 @@ class PriorWithEncoder:
         )
         joint = [mean_share(*shares(*both)).ravel() for both in scores]
         return cls(prior, evidence, preset_thresholds(np.concatenate(joint)))
+
+    @classmethod
+    def load(
+        cls, directory: str | Path, encoder: str | WordEncoder
+    ) -> "PriorWithEncoder":
+        """Read what `save` or `aligner prior --save` wrote, or a model directory.
+
+        Args:
+            directory: where it lies.
+            encoder: the one that it was chosen with: loaded, a directory, or a hub
+                name.
+
+        Raises:
+            ConfigError: `transformers` is not installed.
+            ModelError: something is missing or damaged, or the encoder is another.
+        """
+        return cls.of(load_prior(directory), directory, encoder)
+
+    @classmethod
+    def of(
+        cls, prior: Prior, directory: str | Path, encoder: str | WordEncoder
+    ) -> "PriorWithEncoder":
+        """Put an encoder beside a prior that was loaded from a directory, as `load`."""
+        if isinstance(encoder, str):
+            encoder = WordEncoder.load(encoder)
+        return cls(prior, *load_choice(Path(directory), encoder))
+
+    def save(self, directory: str | Path) -> None:
+        """Write the prior and how the encoder is read, which stays where it is."""
+        save_prior(directory, self.prior)
+        save_choice(Path(directory), self.evidence, self.thresholds)
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.links.formats import parse_pharaoh
 from aligner.links.matching import geometric_mean
+from aligner.nmt.config import Config
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior, estimate
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 def guide_links(
     files: TrainingFiles,
     text: TrainingText,
+    config: Config,
     *,
-    lowercase: bool = False,
     device: str = "cpu",
     on_progress: Listener = unheard,
 ) -> tuple[TextLinks | None, Prior | PriorWithEncoder | None]:
@@ -43,6 +44,13 @@ def guide_links(
 
     And the prior that they come from, if they come from one, with the encoder, if there
     is one, which reads the text on a device.
+
+    Args:
+        files: where the links come from.
+        text: the training text.
+        config: the recipe.
+        device: where an encoder runs.
+        on_progress: told how far it is.
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
@@ -53,8 +61,11 @@ def guide_links(
         return None, None
     if files.guide != "auto":
         return TextLinks.gather(_read_guide(files.guide, text)), None
+    lowercase = config.subwords.lowercase
     train = text.train.renamed(str.lower) if lowercase else text.train
-    encoder = WordEncoder.load(files.encoder, device) if files.encoder else None
+    encoder = None
+    if files.encoder is not None:
+        encoder = WordEncoder.load(files.encoder, device, config.training.precision)
     prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
     if encoder is None:
         return links, prior

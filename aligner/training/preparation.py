@@ -19,10 +19,10 @@ from aligner.nmt.config import Config
 from aligner.nmt.model_meta import META, ModelMeta, save_meta
 from aligner.nmt.transformer import Transformer
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
-from aligner.pretrained.storage import ENCODER, save_known
+from aligner.pretrained.storage import ENCODER
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
-from aligner.prior.storage import PRIOR, load_prior
+from aligner.prior.storage import PRIOR, load_prior, save_prior
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext
 from aligner.text.scratch import BLOCK, mapped_full, places_of_false, taken
@@ -68,8 +68,8 @@ def prepare(
     if not processes.is_first:
         processes.seed(config.training.seed)
     model = TranslationModel(config, subwords, network, ModelMeta(), prior)
-    training, valid = _prepare(model, text, links, out, processes)
-    if task.resume and (out / STATE).is_file():
+    training, valid = _prepare(model, text, links, task, processes)
+    if task.goes_on:
         training.resume()
         log.info("resuming at step %d", training.state.updates)
     elif task.resume:
@@ -86,18 +86,13 @@ def _learn_from(
 ) -> tuple[Subwords, TextLinks | None, Prior | None]:
     """Return what comes before the network; write it to the model directory."""
     files, config, out = task.files, task.config, task.out
-    goes_on = task.resume and (out / STATE).is_file()
-    links: TextLinks | None
-    prior: Prior | PriorWithEncoder | None
-    if goes_on and files.guide == "auto" and (out / LINKS).is_file():
-        links, prior = TextLinks.load(out / LINKS, len(text.train)), load_prior(out)
+    goes_on = task.goes_on
+    prior: Prior | PriorWithEncoder | None = None
+    if is_kept := goes_on and files.guide == "auto" and (out / LINKS).is_file():
+        links: TextLinks | None = TextLinks.load(out / LINKS, len(text.train))
     else:
         links, prior = guide_links(
-            files,
-            text,
-            lowercase=config.subwords.lowercase,
-            device=device,
-            on_progress=on_progress,
+            files, text, config, device=device, on_progress=on_progress
         )
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
@@ -108,13 +103,23 @@ def _learn_from(
     else:
         subwords = _learn_subwords(text.train, config)
         _start_directory(out, config, subwords, files)
-    if prior is not None:
-        if not goes_on:  # the text may be another
-            save_known(out, prior)
-        prior = load_prior(out)  # as `aligner align` will have it
-    if links is not None and (files.guide == "auto" or processes.of > 1):
+    if not goes_on:  # else the text may be another
+        _save(prior, out)
+    if (
+        links is not None
+        and not is_kept
+        and (files.guide == "auto" or processes.of > 1)
+    ):
         links.save(out / LINKS)
-    return subwords, links, prior
+    # As `aligner align` will have it.
+    return subwords, links, load_prior(out) if files.guide == "auto" else None
+
+
+def _save(prior: Prior | PriorWithEncoder | None, out: Path) -> None:
+    if isinstance(prior, PriorWithEncoder):
+        prior.save(out)
+    elif prior is not None:
+        save_prior(out, prior)
 
 
 def _learnt_by_first(
@@ -141,7 +146,7 @@ def _prepare(
     model: TranslationModel,
     text: TrainingText,
     links: TextLinks | None,
-    out: Path,
+    task: Task,
     processes: Processes,
 ) -> tuple[Training, list[WordPair]]:
     """Prepare the training of a fresh network: its data, its guide, its start.
@@ -158,7 +163,9 @@ def _prepare(
     guide = renewal = None
     if links is not None:
         guide = Guide.of(pairs, links, subwords)
-        start_from_guide(model.network, train, guide, config.training.guide_layer - 1)
+        if not task.goes_on:
+            layer = config.training.guide_layer - 1
+            start_from_guide(model.network, train, guide, layer)
         if config.training.rounds > 1:
             renewal = _renewal(model, guide, pairs)
     training = Training(
@@ -166,7 +173,7 @@ def _prepare(
         Batches(train, config.training.direction, config.training.batch_tokens),
         Batches(valid, config.training.direction, config.training.batch_tokens),
         config.training,
-        out,
+        task.out,
         guide,
         renewal,
         lines,

@@ -9,6 +9,7 @@ from aligner.errors import ConfigError
 from aligner.nmt.checkpoint import CONFIG, WEIGHTS
 from aligner.nmt.config import Config
 from aligner.training.corpus import TrainingFiles
+from aligner.training.state import STATE
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Task:
     config: Config
     out: Path
     resume: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.resume and (self.out / STATE).is_file()
 
     @classmethod
     def new(
@@ -80,15 +86,22 @@ class Task:
                 f"{out}: to resume, expected the same recipe as before, got another "
                 f"{_difference(given, recipe)}"
             )
-        if files and files.to_meta() != before.to_meta():
-            raise ConfigError(
-                f"{out}: to resume, expected the same text and guide as before"
-            )
+        if files:
+            _check_same(out, dict(files.to_meta()), dict(before.to_meta()))
         if files is None and before.is_gone:
             raise ConfigError(
                 f"{out}: to resume, expected the text again, as it was piped before"
             )
         return cls(files or before, recipe, out, resume=True)
+
+
+def _check_same(out: Path, given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    for name, value in before.items():
+        if given[name] != value:
+            raise ConfigError(
+                f"{out}: to resume, expected {name} as before, {value}, "
+                f"got {given[name]}"
+            )
 
 
 def _difference(one: Config, other: Config) -> str:

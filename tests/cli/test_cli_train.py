@@ -1,5 +1,6 @@
 import json
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -111,6 +112,19 @@ def test_killed_at_any_moment_resumed_ends_in_the_same_weights(
     same, uninterrupted = (d / "model.safetensors" for d in (out, trained.model))
     assert same.read_bytes() == uninterrupted.read_bytes()
     assert not list(out.rglob("*.part"))
+
+
+def test_text_that_was_edited_meanwhile_is_told(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    """Though the links that were kept point beyond its words."""
+    model = shutil.copytree(trained.model, tmp_path / "model")
+    meta = json.loads((model / "meta.json").read_text())
+    for side in ("src", "tgt"):
+        meta["files"][side] = str(tmp_path / side)
+        (tmp_path / side).write_text("".join(f"line {n}\n" for n in range(200)))
+    (model / "meta.json").write_text(json.dumps(meta))
+    run("train", "--out", model, "--resume").assert_clean_failure("text differs")
 
 
 @pytest.mark.parametrize("moment", ["subwords:", "valid  step"])
@@ -253,7 +267,7 @@ def test_several_seeds_are_trained_one_after_the_other(
     assert (alone / "model.safetensors").read_bytes() == weights[1]
     run(*command).assert_clean_failure("seed-4: a model is there already")
     guided = [*trained.training(out), "--seeds", "2", "--seed", "4", "--resume"]
-    run(*guided).assert_clean_failure("same text and guide as before", "seed-4")
+    run(*guided).assert_clean_failure("to resume, expected guide as before", "seed-4")
     one = run("align", out, *trained.text())
     one.assert_clean_failure("expected one model, got a directory of 2", "seed-4")
 
@@ -393,7 +407,7 @@ def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
     config = Config.model_validate({"filters": {"max_words": 20}})
     read = read_text(files, config)
     assert (len(read.train), len(read.valid), read.total_lines) == (4, 1, 8)
-    guide, prior = guide_links(files, read)
+    guide, prior = guide_links(files, read, config)
     assert guide is not None
     assert prior is None
     by_text = {line: link.split() for line, link in zip(text[:3], links, strict=False)}

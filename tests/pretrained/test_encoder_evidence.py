@@ -20,9 +20,10 @@ from aligner.pretrained.prior_with_encoder import (
     _parts,
     _sample,
 )
-from aligner.pretrained.storage import ENCODER, load_with_encoder, save_choice
+from aligner.pretrained.storage import ENCODER
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior, estimate_prior
+from aligner.prior.storage import save_prior
 from aligner.text.numbered import NumberedBitext
 
 pytestmark = pytest.mark.slow
@@ -221,8 +222,8 @@ def test_words_are_asked_for(directory: Path, prior: Prior) -> None:
 
 def test_a_choice_is_kept(directory: Path, prior: Prior, tmp_path: Path) -> None:
     both = PriorWithEncoder.choose(prior, load(directory), PAIRS * 20)
-    save_choice(tmp_path, both)
-    again = load_with_encoder(tmp_path, prior, load(directory))
+    both.save(tmp_path)
+    again = PriorWithEncoder.load(tmp_path, load(directory))
     assert again.evidence.choice[:3] == pytest.approx(both.evidence.choice[:3])
     for preset in ("balanced", "precise", "recall"):
         assert again.threshold(preset) == both.threshold(preset)
@@ -233,24 +234,29 @@ def test_a_choice_is_kept(directory: Path, prior: Prior, tmp_path: Path) -> None
 def test_what_does_not_fit_a_choice_is_refused(
     directory: Path, prior: Prior, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=f"but {ENCODER} is missing"):
-        load_with_encoder(tmp_path, prior, load(directory))
+    def refuses(message: str, encoder: WordEncoder) -> None:
+        with pytest.raises(ModelError, match=message):
+            PriorWithEncoder.load(tmp_path, encoder)
+
+    save_prior(tmp_path, prior)
+    encoder, other = load(directory), load(directory)
+    refuses(f"but {ENCODER} is missing", encoder)
     both = PriorWithEncoder.choose(prior, load(directory), PAIRS * 20)
-    save_choice(tmp_path, both)
-    other = load(directory)
+    both.save(tmp_path)
     other.mark = other.mark + 1
-    with pytest.raises(ModelError, match=r"the encoder that .* was learnt with"):
-        load_with_encoder(tmp_path, prior, other)
+    refuses(r"the encoder that .* was learnt with", other)
     whole = (tmp_path / ENCODER).read_bytes()
     (tmp_path / ENCODER).write_bytes(whole[:50])
-    with pytest.raises(ModelError, match="not a whole safetensors file"):
-        load_with_encoder(tmp_path, prior, load(directory))
+    refuses("not a whole safetensors file", encoder)
+    (tmp_path / ENCODER).write_bytes(whole)
+    save_prior(tmp_path, estimate_prior(PAIRS * 3))
+    refuses("expected the prior that it was chosen with beside", encoder)
     for broken in (
         both.evidence.choice._replace(layer=3),
+        both.evidence.choice._replace(layer=[1, 2]),
         both.evidence.choice._replace(null=np.nan),
         both.evidence.choice._replace(means=np.zeros((2, 3), np.float32)),
     ):
         both.evidence.choice = broken
-        save_choice(tmp_path, both)
-        with pytest.raises(ModelError, match="got unfit numbers"):
-            load_with_encoder(tmp_path, prior, load(directory))
+        both.save(tmp_path)
+        refuses("got unfit numbers", encoder)

@@ -7,10 +7,11 @@
 Prints, for one text and so many threads, each system in a process of its own:
 
     speed    pairs/s and peak memory of both directions joined: aligner in bfloat16 and
-             in float32, with a prior where the model has one and without; SimAlign and
-             awesome-align with a BERT of random weights (`bert_aligners.py`), on lines
-             spread over the text, as they are slow; eflomal and fast_align, which
-             estimate a model of the text itself before they align it
+             in float32, with a prior where the model has one and without; SimAlign,
+             awesome-align and aligner's encoder with a BERT of random weights
+             (`bert_aligners.py`), all in float32, on lines spread over the text, as
+             they are slow; eflomal and fast_align, which estimate a model of the text
+             itself before they align it
     profile  the share of the processors' time that each part of `aligner align` takes
     reach    time and memory for more and more lines: the text again and again
 
@@ -241,6 +242,7 @@ def child(command: list[str], threads: int) -> dict[str, Any]:
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
         "LRU_CACHE_CAPACITY": "64",
         "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": str(HERE.parent),  # aligner, for the interpreter of its peers
     }
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -287,7 +289,7 @@ def compare(arguments: argparse.Namespace, text: Path, model: Path) -> dict[str,
         few.write_text("".join(lines[::step][: arguments.peer_pairs]), "utf-8")
         script = [arguments.peers, str(HERE / "bert_aligners.py")]
         child([*script, "make", str(threads), str(text), str(bert)], threads)
-        for name in ("simalign", "awesome-align"):
+        for name in ("simalign", "awesome-align", "encoder"):
             command = [*script, name, str(threads), str(few), str(bert)]
             print_speed(name, child(command, threads))
     for name in arguments.estimators:

@@ -1,4 +1,4 @@
-"""Run SimAlign or awesome-align on a text, with a BERT of random weights.
+"""Run SimAlign, awesome-align or aligner's encoder on a text, with a random BERT.
 
     pip install simalign awesome-align
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # neither may ask for anything
 
+import numpy as np
 import torch
 
 VOCABULARY = 30_000
@@ -85,7 +86,30 @@ def awesome_align(text: Path, folder: Path) -> tuple[int, float]:
     return len(text.read_text("utf-8").splitlines()), time.perf_counter() - started
 
 
-SYSTEMS = {"make": make_model, "simalign": simalign, "awesome-align": awesome_align}
+def encoder(text: Path, folder: Path) -> tuple[int, float]:
+    """Align as aligner reads an encoder, which needs no second pass for links."""
+    from aligner.links.matching import link_probabilities, threshold_links
+    from aligner.pretrained.encoder_evidence import Choice, EncoderEvidence
+    from aligner.pretrained.word_encoder import WordEncoder
+
+    read = WordEncoder.load(str(folder), precision="float32")
+    means = np.zeros((2, read.dim), np.float32)
+    evidence = EncoderEvidence(read, Choice(8, 12.0, 0.4, means))
+    lines = text.read_text("utf-8").splitlines()
+    sides = [[side.split() for side in line.split(" ||| ")] for line in lines]
+    pairs = [(src, tgt) for src, tgt in sides]
+    started = time.perf_counter()
+    for scores in evidence.word_scores(pairs):
+        threshold_links(link_probabilities(*scores), 0.5)
+    return len(pairs), time.perf_counter() - started
+
+
+SYSTEMS = {
+    "make": make_model,
+    "simalign": simalign,
+    "awesome-align": awesome_align,
+    "encoder": encoder,
+}
 
 
 def main() -> None:

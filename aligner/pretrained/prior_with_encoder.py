@@ -2,7 +2,9 @@
 
 The prior knows the text and nothing else, the encoder what words mean and nothing of
 the text; they err in different places. Each row of the one is multiplied with that of
-the other, and brought to sum 1 again.
+the other, and brought to sum 1 again. What both know would count twice in a product,
+and in a geometric mean an encoder that knows nothing would flatten what the prior
+knows: a power in between makes the shares most like probabilities.
 """
 
 import logging
@@ -40,6 +42,7 @@ from aligner.text.numbered import NumberedBitext, WordPair
 
 log = logging.getLogger(__name__)
 WEIGHT = 0.5  # of the encoder
+POWER = 1.5  # 1 would make it a geometric mean, 2 a product
 SAMPLE_PAIRS, SAMPLE_WORDS = 200, 100  # that are chosen by, and words on a side
 PART, PART_CELLS = 1024, 1 << 20  # pairs, and pairs of words, that are read together
 
@@ -231,7 +234,8 @@ def _sample(text: NumberedBitext) -> list[WordPair]:
 
 def _mixed(one: BothWays, other: BothWays) -> BothWays:
     forward, reverse = (
-        mixed(*both, WEIGHT).astype(np.float32) for both in zip(one, other, strict=True)
+        (mixed(*both, WEIGHT) ** POWER).astype(np.float32)
+        for both in zip(one, other, strict=True)
     )
     return forward, reverse
 

@@ -146,7 +146,7 @@ def align(
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner, with_encoder
     from aligner.nmt.checkpoint import load_model
-    from aligner.text.bitext import check_read_once, read_bitext
+    from aligner.text.bitext import check_read_once, is_piped, read_bitext
     from aligner.text.words import word_tokenizers
 
     rank = rank_from_environment()
@@ -171,10 +171,6 @@ def align(
         raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    prior = None
-    if encoder is not None:
-        prior = with_encoder(loaded, model, encoder, precision)
-    aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     src_words, tgt_words = word_tokenizers(tokenize)
     place = ReadingPlace(src, part)
 
@@ -182,6 +178,11 @@ def align(
         lines = read_bitext(src, tgt, listen=place.note)
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
+    prior = None
+    if encoder is not None:
+        first = () if any(map(is_piped, (src, tgt or src))) else read()
+        prior = with_encoder(loaded, model, encoder, precision, first)
+    aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     chunks = chunks_of_shard(read, part, 1 if line_by_line else None)
     progress = AlignmentProgress(place.share, shown_by=rank)
     written = _write_together(aligner, chunks, places, progress, rank)

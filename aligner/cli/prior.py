@@ -113,7 +113,7 @@ def prior(
     places = Places.of(out, False, sentence_scores, scores, part)
     check_inputs_are_kept(places.files, src, tgt)
     if load:
-        known = _load(load, encoder, device)
+        known = _load(load, encoder, device, src, tgt)
         _align_by(known, src, tgt, part, places, (preset, threshold), max_words)
     else:
         if save:
@@ -135,16 +135,20 @@ def _load_encoder(name: str, device: str) -> "WordEncoder":
     return WordEncoder.load(name, resolve_device(device))
 
 
-def _load(directory: Path, encoder: str | None, device: str) -> "Known":
+def _load(
+    directory: Path, encoder: str | None, device: str, src: str, tgt: str | None
+) -> "Known":
     """Return a stored prior, with an encoder if one is given."""
     from aligner.prior.storage import load_prior
+    from aligner.text.bitext import is_piped
 
     prior = load_prior(directory)
     if encoder is None:
         return prior
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
-    return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device))
+    first = () if any(map(is_piped, (src, tgt or src))) else _pairs(src, tgt)
+    return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device), first)
 
 
 def _save(known: "Known", directory: Path) -> None:

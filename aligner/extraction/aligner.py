@@ -231,18 +231,30 @@ def with_encoder(
     directory: Path,
     encoder: str,
     precision: Precision = "auto",
+    pairs: Iterable[WordPair] = (),
 ) -> PriorWithEncoder:
-    """Return a model's prior with the encoder that both were trained with.
+    """Return a model's prior with an encoder.
+
+    Args:
+        model: of which the prior is.
+        directory: of the model, where it is kept how the encoder is read that it was
+            trained with.
+        encoder: a directory or a hub name.
+        precision: of the encoder's matrix products.
+        pairs: by which it is chosen how the encoder is read, where nothing is kept.
 
     Raises:
         ConfigError: `transformers` is not installed.
-        ModelError: the model was trained without it, or it does not load.
+        ModelError: it does not load, or the model was trained without it and there are
+            no pairs.
     """
     if model.prior is None:
         raise ModelError(f"{directory}: expected a model with a prior, got none")
     device = str(next(model.network.parameters()).device)
     loaded = WordEncoder.load(encoder, device, precision)
-    return PriorWithEncoder.of(model.prior, directory, loaded)
+    if model.config.subwords.lowercase:
+        pairs = ((lowered(src), lowered(tgt)) for src, tgt in pairs)
+    return PriorWithEncoder.of(model.prior, directory, loaded, pairs)
 
 
 def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:

@@ -10,6 +10,7 @@ knows: a power in between makes the shares most like probabilities.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mean_share, mixed, shares
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence
-from aligner.pretrained.storage import load_choice, save_choice
+from aligner.pretrained.storage import has_choice, load_choice, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import (
     Join,
@@ -130,11 +131,22 @@ class PriorWithEncoder:
 
     @classmethod
     def of(
-        cls, prior: Prior, directory: str | Path, encoder: str | WordEncoder
+        cls,
+        prior: Prior,
+        directory: str | Path,
+        encoder: str | WordEncoder,
+        pairs: Iterable[WordPair] = (),
     ) -> "PriorWithEncoder":
-        """Put an encoder beside a prior that was loaded from a directory, as `load`."""
+        """Put an encoder beside a prior that was loaded from a directory.
+
+        It is read as was chosen when both were kept. Where nothing was, that is chosen
+        by pairs of a text, if there are any; else it fails as `load` does.
+        """
         if isinstance(encoder, str):
             encoder = WordEncoder.load(encoder)
+        some = [] if has_choice(Path(directory)) else list(islice(pairs, SAMPLE_PAIRS))
+        if some:
+            return cls.choose(prior, encoder, some)
         return cls(prior, *load_choice(Path(directory), encoder))
 
     def save(self, directory: str | Path) -> None:

@@ -39,6 +39,11 @@ def save_choice(
         beside.write_bytes(save(arrays))
 
 
+def has_choice(directory: Path) -> bool:
+    """Return whether an encoder was chosen beside a directory's prior."""
+    return (directory / ENCODER).exists()
+
+
 def load_choice(
     directory: Path, encoder: WordEncoder
 ) -> tuple[EncoderEvidence, Doubles]:
@@ -49,7 +54,7 @@ def load_choice(
             encoder or prior.
     """
     path = directory / ENCODER
-    if not path.exists():
+    if not has_choice(directory):
         raise ModelError(
             f"{directory}: expected it to be learnt with an encoder, but {ENCODER} is "
             "missing"

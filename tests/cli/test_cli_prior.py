@@ -188,11 +188,16 @@ def test_an_encoder_beside_the_prior(
     assert without.code == 0, without.err
 
 
-def test_a_prior_that_was_learnt_without_an_encoder_has_none(
+def test_beside_a_prior_learnt_without_one_an_encoder_is_chosen_by_the_text(
     run: Run, text: Path, encoder: Path, learnt: tuple[Path, list[str], list[str]]
 ) -> None:
-    result = run("prior", "--load", learnt[0], "--src", text, "--encoder", encoder)
-    result.assert_clean_failure(
+    options = ["prior", "--load", learnt[0], "--encoder", encoder, "--src"]
+    result = run(*options, text)
+    assert result.code == 0, result.err
+    assert "encoder: layer " in result.err
+    assert len(result.out.splitlines()) == len(text.read_text().splitlines())
+    # What is read once can not be looked at first.
+    run(*options, "-", stdin=text.read_bytes()).assert_clean_failure(
         str(learnt[0]), "learnt with an encoder, but encoder.safetensors is missing"
     )
     other = run("prior", "--src", text, "--encoder", text.parent / "nowhere")

@@ -11,7 +11,7 @@ from aligner.extraction.aligner import Aligner, stored_rule
 from aligner.links.formats import format_pharaoh
 from aligner.nmt.checkpoint import load_model
 from aligner.terms import Preset
-from aligner.text.words import word_tokenizers
+from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
 Columns: TypeAlias = Mapping[str, Any]
 
@@ -44,20 +44,23 @@ class AlignBatch:
             model: the directory.
             src: the column of the source side, words between spaces.
             tgt: the column of the target side.
-            tokenize: the languages of both sides, if they are raw text that Moses'
-                rules are to cut; None where words stand between spaces.
+            tokenize: the languages of both sides, if they are raw text and the model
+                stores none; by default those stored, or words between spaces.
             preset: few but safe links, many, or in between.
             device: where the network runs.
 
         Raises:
-            ConfigError: no rules for a language, or a preset that has no effect.
+            ConfigError: no code of a language, or another one than the model stores,
+                or a preset that has no effect.
             ModelError: the directory is not a whole model.
         """
         loaded = load_model(Path(model), device)
         rule = stored_rule(loaded, preset)
         self.aligner = Aligner(loaded, rule=rule)
         self.src, self.tgt = src, tgt
-        self.src_words, self.tgt_words = word_tokenizers(tokenize)
+        self.src_words, self.tgt_words = word_tokenizers(
+            agreed_languages(loaded.meta.files.tokenize, tokenize, model)
+        )
 
     def __call__(self, batch: Columns) -> dict[str, Any]:
         """Return the batch with three columns more, its rows in their order.

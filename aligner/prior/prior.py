@@ -46,6 +46,7 @@ from aligner.processors import cpu_share
 from aligner.terms import PRESETS, Preset, check_term
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.scratch import forgotten
+from aligner.text.tokenizers import Languages
 from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ class Prior:
         jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
         thresholds: for each preset, what the mean of both directions' shares must
             exceed for a link.
+        tokenize: the languages by which the text that it was estimated from was cut,
+            if that was raw.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -120,6 +123,7 @@ class Prior:
     null: Floats
     jumps: Doubles
     thresholds: Doubles
+    tokenize: Languages | None = None
 
     def align(
         self, pairs: Iterable[WordPair], preset: Preset = "balanced"

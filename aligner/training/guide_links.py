@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def guide_links(
     train = text.train.renamed(str.lower) if lowercase else text.train
     encoder = WordEncoder.load(files.encoder, device) if files.encoder else None
     prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
+    prior = replace(prior, tokenize=files.tokenize)
     if encoder is None:
         return links, prior
     both = PriorWithEncoder.choose(prior, encoder, train)

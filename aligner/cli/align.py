@@ -1,6 +1,7 @@
 """aligner align: write the word alignments of parallel text."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.link_lines import Places, Style, Written, say_of_all, write_lines
 from aligner.cli.options import (
+    COVER,
     DEVICE,
     ENCODER,
     FLAG,
@@ -48,6 +50,7 @@ from aligner.cli.torchrun import Rank, rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SHARE
 from aligner.terms import (
+    Cover,
     Direction,
     LinkFormat,
     Offsets,
@@ -118,6 +121,7 @@ def align(
             "grow-diag-final-and.",
         ),
     ] = "soft",
+    cover: Annotated[Cover | None, COVER] = None,
     direction: Annotated[
         Direction | None,
         of_links(
@@ -190,6 +194,7 @@ def align(
     check_inputs_are_kept(places.files, src, tgt)
     loaded = load_model(model, resolve_device(device, threads))
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
+    rule = replace(rule, cover=cover)
     reading = reading_of(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if encoder and not weight:

@@ -77,6 +77,10 @@ PRESET = of_links(
     metavar="NAME",
     help="precise: few but safe links; recall: many; balanced, the default.",
 )
+COVER = of_links(
+    metavar="SIDE",
+    help="src, tgt or both: a word of it without a link gets its best, however weak.",
+)
 DEVICE = of_machine(metavar="NAME", help="auto, cpu, cuda or mps. Default: auto.")
 THREADS = of_machine(
     metavar="N",

@@ -16,6 +16,7 @@ from aligner.cli.link_lines import (
     write_lines,
 )
 from aligner.cli.options import (
+    COVER,
     DEVICE,
     ENCODER,
     FORMAT,
@@ -44,7 +45,7 @@ from aligner.cli.shards import (
 )
 from aligner.errors import ConfigError, CorpusError
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import LinkFormat, Offsets, Preset
+from aligner.terms import Cover, LinkFormat, Offsets, Preset
 
 if TYPE_CHECKING:
     from aligner.links.aligned_pair import AlignedPair
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from aligner.text.tokenizers import Languages
 
     Known = Prior | PriorWithEncoder  # what links are found by
+    Rule = tuple[float, Cover | None]  # the threshold; the side that is covered
 
 
 def prior(
@@ -100,6 +102,7 @@ def prior(
             "promises the best F of the text that was learnt from.",
         ),
     ] = None,
+    cover: Annotated[Cover | None, COVER] = None,
     max_words: Annotated[
         int,
         of_text(
@@ -136,7 +139,7 @@ def prior(
     reads = _load_encoder(encoder, device) if encoder else None
     if load and stored:
         known = _with_encoder(load, stored, reads)
-        _align_by(known, text, part, places, (preset, threshold), max_words)
+        _align_by(known, text, part, places, (preset, threshold, cover), max_words)
         return
     if save:
         check_directory(save)
@@ -145,13 +148,13 @@ def prior(
     )
     if not len(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
-    known, links = _learn(usable, reads, text.languages)
+    known, links = _learn(usable, reads, text.languages, covers=cover is not None)
     chosen = _threshold(known, preset, threshold)
     if save:
         from aligner.pretrained.storage import save_known
 
         save_known(save, known)
-    _write(links, usable, kept, places, chosen)
+    _write(links, usable, kept, places, (chosen, cover))
 
 
 class Text(NamedTuple):
@@ -220,12 +223,16 @@ def _learn(
     text: "NumberedBitext",
     encoder: "WordEncoder | None",
     languages: "Languages | None",
+    *,
+    covers: bool,
 ) -> tuple["Known", "TextLinks"]:
     """Estimate a prior from a text, and find the likely links there."""
     from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
 
-    prior, links = estimate(text, partial(show_pass, "prior"), mean_share)
+    prior, links = estimate(
+        text, partial(show_pass, "prior"), mean_share, covers=covers
+    )
     prior = replace(prior, tokenize=languages)
     if encoder is None:
         return prior, links
@@ -233,7 +240,7 @@ def _learn(
 
     both = PriorWithEncoder.choose(prior, encoder, text)
     with ShareProgress("pairs read by the encoder") as progress:
-        return both, both.soft_links(text, mean_share, progress)
+        return both, both.soft_links(text, mean_share, progress, covers=covers)
 
 
 def _align_by(
@@ -241,17 +248,18 @@ def _align_by(
     text: Text,
     part: Shard | None,
     places: Places,
-    chosen: tuple[Preset, float | None],
+    chosen: tuple[Preset, float | None, Cover | None],
     max_words: int,
 ) -> None:
     """Write the links that a stored prior finds in a text."""
     check_shareable(part, text.src, text.tgt)
-    threshold = _threshold(known, *chosen)
+    preset, threshold, cover = chosen
+    rule = _threshold(known, preset, threshold), cover
     place = ReadingPlace(text.src, part)
     pairs = partial(text.pairs, place.note)
 
     def align(some: Sequence["WordPair"]) -> Iterator["AlignedPair"]:
-        return _align(known, some, threshold, max_words)
+        return _align(known, some, rule, max_words)
 
     with open_files(places.files) as files:
         progress = AlignmentProgress(place.share)
@@ -265,7 +273,7 @@ def _write(
     text: "NumberedBitext",
     kept: Kept,
     places: Places,
-    threshold: float,
+    rule: "Rule",
 ) -> None:
     """Write the links of a text whose pairs are all there, but for those with problems.
 
@@ -283,7 +291,7 @@ def _write(
             aligned = AlignedPair(frozenset(), {}, problem=problem)
             if not problem:
                 of_pair, words = next(found)
-                aligned = of_pair.aligned(words, threshold)
+                aligned = of_pair.aligned(words, *rule)
             lines.write(aligned, next(read) if read else words, number)
     say_of_all([Written(len(problems), sum(map(bool, problems)), [])])
 
@@ -311,7 +319,7 @@ def _usable(
 
 
 def _align(
-    known: "Known", pairs: Sequence["WordPair"], threshold: float, max_words: int
+    known: "Known", pairs: Sequence["WordPair"], rule: "Rule", max_words: int
 ) -> Iterator["AlignedPair"]:
     """Yield what a prior finds of each of some pairs."""
     from aligner.links.aligned_pair import AlignedPair
@@ -321,12 +329,14 @@ def _align(
     problems = [_problem(pair, max_words) for pair in pairs]
     both = list(zip(pairs, problems, strict=True))
     usable = NumberedBitext.of(pair for pair, problem in both if not problem)
-    links = iter(known.soft_links(usable, mean_share))
+    threshold, cover = rule
+    covers = cover is not None
+    links = iter(known.soft_links(usable, mean_share, covers=covers))
     for pair, problem in both:
         if problem:
             yield AlignedPair(frozenset(), {}, problem=problem)
         else:
-            yield next(links).aligned(pair, threshold)
+            yield next(links).aligned(pair, threshold, cover)
 
 
 def _problem(pair: "WordPair", max_words: int) -> str:

@@ -1,7 +1,5 @@
 """A table with a link a line, for spreadsheets: tab-separated, quoted."""
 
-import csv
-import io
 from collections.abc import Sequence
 
 from aligner.links.aligned_pair import AlignedPair
@@ -19,9 +17,14 @@ def link_rows(
     the mark doubled; Python's `csv.reader` reads it with the dialect `excel-tab`.
     """
     src, tgt = words
-    rows = io.StringIO()
-    csv.writer(rows, "excel-tab", lineterminator="\n").writerows(
-        (number, i, j, f"{aligned.scores[i, j]:.4f}", src[i], tgt[j])
+    return "".join(
+        f"{number}\t{i}\t{j}\t{aligned.scores[i, j]:.4f}"
+        f"\t{_quoted(src[i])}\t{_quoted(tgt[j])}\n"
         for i, j in sorted(aligned.links)
     )
-    return rows.getvalue()
+
+
+def _quoted(word: str) -> str:
+    if '"' in word or "\r" in word:
+        return '"' + word.replace('"', '""') + '"'
+    return word

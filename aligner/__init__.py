@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from aligner.links.formats import format_pharaoh as format_pharaoh
     from aligner.links.formats import parse_pharaoh as parse_pharaoh
     from aligner.links.formats import read_gold as read_gold
+    from aligner.links.formats import read_links as read_links
     from aligner.links.formats import read_pharaoh as read_pharaoh
+    from aligner.links.json_lines import format_json as format_json
     from aligner.links.symmetrization import symmetrize as symmetrize
     from aligner.nmt.config import Config as Config
     from aligner.nmt.config import read_config as read_config
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from aligner.prior.prior import estimate_prior as estimate_prior
     from aligner.prior.storage import load_prior as load_prior
     from aligner.prior.storage import save_prior as save_prior
+    from aligner.text.tokenizers import word_tokenizer as word_tokenizer
+    from aligner.text.words import Sentence as Sentence
     from aligner.training.progress import EncoderShare as EncoderShare
     from aligner.training.progress import PriorPass as PriorPass
     from aligner.training.progress import TrainingReport as TrainingReport
@@ -84,6 +88,7 @@ __all__ = [
     "PriorWithEncoder",
     "Reading",
     "ScoreIntervals",
+    "Sentence",
     "TrainingError",
     "TrainingReport",
     "TrainingStopped",
@@ -91,16 +96,19 @@ __all__ = [
     "compare",
     "estimate_prior",
     "format_gold",
+    "format_json",
     "format_pharaoh",
     "load_prior",
     "parse_pharaoh",
     "read_config",
     "read_gold",
+    "read_links",
     "read_pharaoh",
     "save_prior",
     "score",
     "symmetrize",
     "train",
+    "word_tokenizer",
 ]
 
 _MODULES = {
@@ -124,6 +132,7 @@ _MODULES = {
     "PriorWithEncoder": "aligner.pretrained.prior_with_encoder",
     "Reading": "aligner.extraction.reading",
     "ScoreIntervals": "aligner.links.evaluation",
+    "Sentence": "aligner.text.words",
     "TrainingError": "aligner.errors",
     "TrainingReport": "aligner.training.progress",
     "TrainingStopped": "aligner.errors",
@@ -131,16 +140,19 @@ _MODULES = {
     "compare": "aligner.links.evaluation",
     "estimate_prior": "aligner.prior.prior",
     "format_gold": "aligner.links.formats",
+    "format_json": "aligner.links.json_lines",
     "format_pharaoh": "aligner.links.formats",
     "load_prior": "aligner.prior.storage",
     "parse_pharaoh": "aligner.links.formats",
     "read_config": "aligner.nmt.config",
     "read_gold": "aligner.links.formats",
+    "read_links": "aligner.links.formats",
     "read_pharaoh": "aligner.links.formats",
     "save_prior": "aligner.prior.storage",
     "score": "aligner.links.evaluation",
     "symmetrize": "aligner.links.symmetrization",
     "train": "aligner.training.run",
+    "word_tokenizer": "aligner.text.tokenizers",
 }
 
 

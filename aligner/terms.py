@@ -33,6 +33,11 @@ Preset = Literal["precise", "balanced", "recall"]
 PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["src", "tgt"]
+# What links are written as; what places in a line are counted in; the sides of which
+# every word is to have a link.
+LinkFormat = Literal["pharaoh", "jsonl", "tsv"]
+Offsets = Literal["codepoints", "bytes", "utf16"]
+Cover = Literal["src", "tgt", "both"]
 GoldFormat = Literal["pharaoh", "talp", "naacl"]
 
 

@@ -39,6 +39,7 @@ def test_public_names() -> None:
         "PriorWithEncoder",
         "Reading",
         "ScoreIntervals",
+        "Sentence",
         "TrainingError",
         "TrainingReport",
         "TrainingStopped",
@@ -46,16 +47,19 @@ def test_public_names() -> None:
         "compare",
         "estimate_prior",
         "format_gold",
+        "format_json",
         "format_pharaoh",
         "load_prior",
         "parse_pharaoh",
         "read_config",
         "read_gold",
+        "read_links",
         "read_pharaoh",
         "save_prior",
         "score",
         "symmetrize",
         "train",
+        "word_tokenizer",
     ]
 
 

@@ -1,19 +1,23 @@
 """aligner align: write the word alignments of parallel text."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aligner.cli.console import resolve_device, say, speak_as
-from aligner.cli.link_lines import Places, Written, say_of_all, write_lines
+from aligner.cli.link_lines import Places, Style, Written, say_of_all, write_lines
 from aligner.cli.options import (
+    COVER,
     DEVICE,
     ENCODER,
     FLAG,
+    FORMAT,
     LAYER,
     MAX_LENGTH,
+    OFFSETS,
     OUT,
     PRECISION,
     PRESET,
@@ -24,6 +28,7 @@ from aligner.cli.options import (
     TGT,
     THREADS,
     TOKENIZE,
+    WORDS,
     of_links,
     of_output,
     of_reading,
@@ -44,7 +49,17 @@ from aligner.cli.shards import (
 from aligner.cli.torchrun import Rank, rank_from_environment
 from aligner.errors import ConfigError
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import Direction, Precision, Preset, Rows, Score, Symmetrization
+from aligner.terms import (
+    Cover,
+    Direction,
+    LinkFormat,
+    Offsets,
+    Precision,
+    Preset,
+    Rows,
+    Score,
+    Symmetrization,
+)
 
 if TYPE_CHECKING:
     from aligner.extraction.aligner import Aligner, WordPair
@@ -61,6 +76,9 @@ def align(
     max_length: Annotated[int, MAX_LENGTH] = 500,
     scores: Annotated[bool, SCORES] = False,
     sentence_scores: Annotated[Path | None, SENTENCE_SCORES] = None,
+    format: Annotated[LinkFormat, FORMAT] = "pharaoh",
+    offsets: Annotated[Offsets | None, OFFSETS] = None,
+    words: Annotated[Path | None, WORDS] = None,
     shard: Annotated[
         str | None,
         of_output(
@@ -103,6 +121,7 @@ def align(
             "grow-diag-final-and.",
         ),
     ] = "soft",
+    cover: Annotated[Cover | None, COVER] = None,
     direction: Annotated[
         Direction | None,
         of_links(
@@ -146,32 +165,43 @@ def align(
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
     from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner, with_encoder
     from aligner.nmt.checkpoint import load_model
+    from aligner.nmt.model_meta import META, read_meta
     from aligner.text.bitext import check_read_once, is_piped, read_bitext
-    from aligner.text.words import word_tokenizers
+    from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
     rank = rank_from_environment()
     speak_as(rank.number if rank else 0)
     check_read_once(src, tgt)
     part = _share(shard, rank, src, tgt)
+    style = Style(format, offsets, scores)
+    style.check()
+    stored = read_meta(model).files.tokenize if (model / META).is_file() else None
+    languages = agreed_languages(stored, tokenize, model)
     places = Places.of(
-        out, tokenize is not None, sentence_scores, scores, None if rank else part
+        out,
+        languages is not None,
+        sentence_scores,
+        words,
+        style,
+        None if rank else part,
     )
+    if rank:
+        places = places._replace(is_first=rank.number == 0)
     if rank and places.has_stdout:
         raise ConfigError("under torchrun: expected --out, a file for all processes")
     if rank and (odd := [p for p in places.files if p.exists() and not p.is_file()]):
         raise ConfigError(f"under torchrun: expected --out a file, got {odd[0]}")
     check_inputs_are_kept(places.files, src, tgt)
     loaded = load_model(model, resolve_device(device, threads))
-    if _was_tokenized(loaded) and not tokenize:
-        say("note: the model was trained with --tokenize; now words stand at spaces")
     rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
+    rule = replace(rule, cover=cover)
     reading = reading_of(loaded, layer, rows, score, head)
     weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
     if encoder is not None and not weight:
         raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
     if prior_weight and loaded.prior is None:
         raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    src_words, tgt_words = word_tokenizers(tokenize)
+    src_words, tgt_words = word_tokenizers(languages)
     place = ReadingPlace(src, part)
 
     def read() -> Iterator["WordPair"]:
@@ -264,7 +294,3 @@ def _rule(
     if threshold is not None and preset != "balanced":
         raise ConfigError(f"--threshold: expected no --preset beside it, got {preset}")
     return rule
-
-
-def _was_tokenized(model: "TranslationModel") -> bool:
-    return model.meta.files.tokenize is not None

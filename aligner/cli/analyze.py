@@ -91,7 +91,7 @@ def nmt(
     from aligner.analysis.nmt.training_words import count_words
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.text.bitext import check_read_once, read_lines
-    from aligner.text.words import word_tokenizers
+    from aligner.text.tokenizers import word_tokenizers
 
     _check(out, overwrite)
     check_read_once(src, tgt, gold, frequency_text)

@@ -29,8 +29,8 @@ def evaluate(
         list[str],
         of_text(
             metavar="FILE",
-            help="Pharaoh lines to score; '-' is stdin. Given twice or more: each is "
-            "scored and compared with the first.",
+            help="Pharaoh or JSON lines to score; '-' is stdin. Given twice or more: "
+            "each is scored and compared with the first.",
         ),
     ],
     gold_format: Annotated[GoldFormat | None, GOLD_FORMAT] = None,
@@ -78,14 +78,14 @@ def evaluate(
     with the first by a paired one.
     """
     from aligner.links.evaluation import gold_gaps
-    from aligner.links.formats import read_gold, read_pharaoh
+    from aligner.links.formats import read_gold, read_links
     from aligner.text.bitext import check_read_once
 
     if (src is None) != (tgt is None):
         raise ConfigError("--src and --tgt: expected both or neither")
     check_read_once(gold, *hyp, src, tgt)
     systems = [
-        (name, read_pharaoh(name, one_based=hyp_base == 1, reverse=hyp_reverse))
+        (name, read_links(name, one_based=hyp_base == 1, reverse=hyp_reverse))
         for name in hyp
     ]
     reference = read_gold(

@@ -9,7 +9,7 @@ from aligner.links.evaluation import gold_gaps
 from aligner.links.formats import read_gold
 from aligner.terms import GoldFormat
 from aligner.text.bitext import read_bitext
-from aligner.text.words import word_tokenizers
+from aligner.text.tokenizers import word_tokenizers
 
 WordPair = tuple[list[str], list[str]]
 

@@ -41,8 +41,8 @@ SRC = of_text(
 TGT = of_text(metavar="FILE", help="Target text, line by line.")
 TOKENIZE = of_text(
     metavar="A B",
-    help="Cut raw text into words by Moses' rules for two languages, such as en fr. By "
-    "default words stand between spaces.",
+    help="The text is raw: cut it into words by the rules of two languages, such as "
+    "en ja, or auto auto. Default: as what is loaded was learnt, or else at spaces.",
 )
 MAX_LENGTH = of_text(
     metavar="N",
@@ -58,12 +58,28 @@ SCORES = of_output(
     metavar=FLAG,
     help="Write i-j:p, p about the chance that it is right.",
 )
+FORMAT = of_output(
+    metavar="NAME",
+    help="pharaoh, the default; jsonl: an object a pair, with the places of words in "
+    "the text; tsv: a link a line, for spreadsheets.",
+)
+OFFSETS = of_output(
+    metavar="NAME",
+    help="What jsonl counts places in: codepoints, the default, bytes or utf16.",
+)
+WORDS = of_output(
+    metavar="FILE", help="Write to it the words of each link, as house:maison."
+)
 SENTENCE_SCORES = of_output(
     metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
 )
 PRESET = of_links(
     metavar="NAME",
     help="precise: few but safe links; recall: many; balanced, the default.",
+)
+COVER = of_links(
+    metavar="SIDE",
+    help="src, tgt or both: a word of it without a link gets its best, however weak.",
 )
 DEVICE = of_machine(metavar="NAME", help="auto, cpu, cuda or mps. Default: auto.")
 THREADS = of_machine(

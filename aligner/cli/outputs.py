@@ -32,7 +32,9 @@ def output_paths(out: Path | None, with_words: bool) -> list[Path]:
         ConfigError: words are asked for, but there is no file to write them beside.
     """
     if out in (None, STDOUT) and with_words:
-        raise ConfigError("--tokenize: expected --out, to write the words beside it")
+        raise ConfigError(
+            "raw text: expected --out, to write the words beside it, or --format jsonl"
+        )
     if out is None or out == STDOUT:
         return []
     if not with_words:

@@ -1,27 +1,34 @@
 """aligner prior: align parallel text by the statistical prior alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from aligner.cli.console import resolve_device, say
 from aligner.cli.link_lines import (
     LISTED_PROBLEMS,
     Places,
+    Style,
     Written,
     say_of_all,
     write_lines,
 )
 from aligner.cli.options import (
+    COVER,
     DEVICE,
     ENCODER,
+    FORMAT,
+    OFFSETS,
     OUT,
     PRESET,
     SCORES,
     SENTENCE_SCORES,
     SRC,
     TGT,
+    TOKENIZE,
+    WORDS,
     of_links,
     of_output,
     of_text,
@@ -38,7 +45,7 @@ from aligner.cli.shards import (
 )
 from aligner.errors import ConfigError, CorpusError
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import Preset
+from aligner.terms import Cover, LinkFormat, Offsets, Preset
 
 if TYPE_CHECKING:
     from aligner.links.aligned_pair import AlignedPair
@@ -46,15 +53,19 @@ if TYPE_CHECKING:
     from aligner.pretrained.word_encoder import WordEncoder
     from aligner.prior.prior import Prior
     from aligner.prior.soft_links import TextLinks
+    from aligner.text.kept import KeptSentences, SentencePair
     from aligner.text.numbered import NumberedBitext, WordPair
+    from aligner.text.tokenizers import Languages
 
     Known = Prior | PriorWithEncoder  # what links are found by
+    Rule = tuple[float, Cover | None]  # the threshold; the side that is covered
 
 
 def prior(
     src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
+    tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
     save: Annotated[
         Path | None,
         of_output(metavar="DIR", help="Keep what was learnt of the text, for --load."),
@@ -69,6 +80,9 @@ def prior(
     ] = None,
     scores: Annotated[bool, SCORES] = False,
     sentence_scores: Annotated[Path | None, SENTENCE_SCORES] = None,
+    format: Annotated[LinkFormat, FORMAT] = "pharaoh",
+    offsets: Annotated[Offsets | None, OFFSETS] = None,
+    words: Annotated[Path | None, WORDS] = None,
     shard: Annotated[
         str | None,
         of_output(
@@ -88,6 +102,7 @@ def prior(
             "promises the best F of the text that was learnt from.",
         ),
     ] = None,
+    cover: Annotated[Cover | None, COVER] = None,
     max_words: Annotated[
         int,
         of_text(
@@ -103,6 +118,9 @@ def prior(
     It is what guides `aligner train` by default: hidden Markov models of words and of
     their beginnings, one each way, trained to agree.
     """
+    from aligner.prior.storage import load_prior
+    from aligner.text.tokenizers import agreed_languages
+
     if threshold is not None and preset != "balanced":
         raise ConfigError(f"--threshold: expected no --preset beside it, got {preset}")
     if shard and not load:
@@ -110,23 +128,76 @@ def prior(
     if save and load:
         raise ConfigError("--save: expected no --load, as nothing is learnt then")
     part = parse_shard(shard) if shard else None
-    places = Places.of(out, False, sentence_scores, scores, part)
+    style = Style(format, offsets, scores)
+    style.check()
+    stored = load_prior(load) if load else None
+    text = Text.of(
+        src, tgt, agreed_languages(stored.tokenize if stored else None, tokenize, load)
+    )
+    places = Places.of(out, text.is_raw, sentence_scores, words, style, part)
     check_inputs_are_kept(places.files, src, tgt)
-    if load:
-        known = _load(load, encoder, device, src, tgt)
-        _align_by(known, src, tgt, part, places, (preset, threshold), max_words)
-    else:
-        if save:
-            check_directory(save)
-        reads = None if encoder is None else _load_encoder(encoder, device)
-        text, problems = _usable(_pairs(src, tgt), max_words)
-        if not len(text):
-            raise CorpusError(f"{src}: no usable sentence pairs")
-        known, links = _learn(text, reads)
-        chosen = _threshold(known, preset, threshold)
-        if save:
-            _save(known, save)
-        _write(links, text, problems, places, chosen)
+    if load and stored:
+        known = _with_encoder(load, stored, encoder, device, text)
+        _align_by(known, text, part, places, (preset, threshold, cover), max_words)
+        return
+    if save:
+        check_directory(save)
+    reads = None if encoder is None else _load_encoder(encoder, device)
+    usable, kept = _usable(
+        text, max_words, needs_lines=text.is_raw or format == "jsonl"
+    )
+    if not len(usable):
+        raise CorpusError(f"{src}: no usable sentence pairs")
+    known, links = _learn(usable, reads, text.languages, covers=cover is not None)
+    chosen = _threshold(known, preset, threshold)
+    if save:
+        _save(known, save)
+    _write(links, usable, kept, places, (chosen, cover))
+
+
+class Text(NamedTuple):
+    """A text to be read, and the languages that cut it, if it is raw."""
+
+    src: str
+    tgt: str | None
+    languages: "Languages | None"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether words do not stand between spaces."""
+        return self.languages is not None
+
+    @classmethod
+    def of(cls, src: str, tgt: str | None, languages: "Languages | None") -> "Text":
+        """Return a text with the segmenters that are there for its languages."""
+        from aligner.text.tokenizers import resolved
+
+        if languages is not None:
+            languages = resolved(languages[0]), resolved(languages[1])
+        return cls(src, tgt, languages)
+
+    def pairs(
+        self, listen: Callable[[int], None] = lambda position: None
+    ) -> Iterator["SentencePair"]:
+        """Yield the words of the pairs, with their places."""
+        from aligner.text.bitext import read_bitext
+        from aligner.text.tokenizers import word_tokenizers
+
+        src_words, tgt_words = word_tokenizers(self.languages)
+        for src_line, tgt_line in read_bitext(self.src, self.tgt, listen=listen):
+            yield src_words(src_line), tgt_words(tgt_line)
+
+
+class Kept(NamedTuple):
+    """What is left to know of all pairs of a text that is learnt from.
+
+    Attributes:
+        problems: what each pair lacks, if anything.
+        sentences: the pairs as they were read, if they are to be written.
+    """
+
+    problems: list[str]
+    sentences: "KeptSentences | None"
 
 
 def _load_encoder(name: str, device: str) -> "WordEncoder":
@@ -135,19 +206,18 @@ def _load_encoder(name: str, device: str) -> "WordEncoder":
     return WordEncoder.load(name, resolve_device(device))
 
 
-def _load(
-    directory: Path, encoder: str | None, device: str, src: str, tgt: str | None
+def _with_encoder(
+    directory: Path, prior: "Prior", encoder: str | None, device: str, text: Text
 ) -> "Known":
     """Return a stored prior, with an encoder if one is given."""
-    from aligner.prior.storage import load_prior
     from aligner.text.bitext import is_piped
 
-    prior = load_prior(directory)
     if encoder is None:
         return prior
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
-    first = () if any(map(is_piped, (src, tgt or src))) else _pairs(src, tgt)
+    piped = any(is_piped(side) for side in (text.src, text.tgt) if side)
+    first = () if piped else text.pairs()
     return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device), first)
 
 
@@ -162,39 +232,46 @@ def _save(known: "Known", directory: Path) -> None:
 
 
 def _learn(
-    text: "NumberedBitext", encoder: "WordEncoder | None"
+    text: "NumberedBitext",
+    encoder: "WordEncoder | None",
+    languages: "Languages | None",
+    *,
+    covers: bool,
 ) -> tuple["Known", "TextLinks"]:
     """Estimate a prior from a text, and find the likely links there."""
     from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
 
-    prior, links = estimate(text, partial(show_pass, "prior"), mean_share)
+    prior, links = estimate(
+        text, partial(show_pass, "prior"), mean_share, covers=covers
+    )
+    prior = replace(prior, tokenize=languages)
     if encoder is None:
         return prior, links
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
     both = PriorWithEncoder.choose(prior, encoder, text)
     with ShareProgress("pairs read by the encoder") as progress:
-        return both, both.soft_links(text, mean_share, progress)
+        return both, both.soft_links(text, mean_share, progress, covers=covers)
 
 
 def _align_by(
     known: "Known",
-    src: str,
-    tgt: str | None,
+    text: Text,
     part: Shard | None,
     places: Places,
-    chosen: tuple[Preset, float | None],
+    chosen: tuple[Preset, float | None, Cover | None],
     max_words: int,
 ) -> None:
     """Write the links that a stored prior finds in a text."""
-    check_shareable(part, src, tgt)
-    threshold = _threshold(known, *chosen)
-    place = ReadingPlace(src, part)
-    pairs = partial(_pairs, src, tgt, place.note)
+    check_shareable(part, text.src, text.tgt)
+    preset, threshold, cover = chosen
+    rule = _threshold(known, preset, threshold), cover
+    place = ReadingPlace(text.src, part)
+    pairs = partial(text.pairs, place.note)
 
     def align(some: Sequence["WordPair"]) -> Iterator["AlignedPair"]:
-        return _align(known, some, threshold, max_words)
+        return _align(known, some, rule, max_words)
 
     with open_files(places.files) as files:
         progress = AlignmentProgress(place.share)
@@ -206,47 +283,43 @@ def _align_by(
 def _write(
     links: "TextLinks",
     text: "NumberedBitext",
-    problems: Sequence[str],
+    kept: Kept,
     places: Places,
-    threshold: float,
+    rule: "Rule",
 ) -> None:
     """Write the links of a text whose pairs are all there, but for those with problems.
 
-    Those give empty lines.
+    Those have none.
     """
     from aligner.links.aligned_pair import AlignedPair
 
+    problems = kept.problems
     found = zip(links, text, strict=True)
+    read = kept.sentences.finish() if kept.sentences else None
     with open_files(places.files) as files:
         lines = places.opened(files)
-        for problem in problems:
-            if problem:
-                lines.write(AlignedPair(frozenset(), {}, problem=problem), ((), ()))
-            else:
+        for number, problem in enumerate(problems, start=1):
+            words: WordPair = ((), ())
+            aligned = AlignedPair(frozenset(), {}, problem=problem)
+            if not problem:
                 of_pair, words = next(found)
-                lines.write(of_pair.aligned(words, threshold), words)
+                aligned = of_pair.aligned(words, *rule)
+            lines.write(aligned, next(read) if read else words, number)
     say_of_all([Written(len(problems), sum(map(bool, problems)), [])])
 
 
-def _pairs(
-    src: str, tgt: str | None, listen: Callable[[int], None] = lambda position: None
-) -> Iterator["WordPair"]:
-    """Yield the words of a text's pairs, which stand between spaces."""
-    from aligner.text.bitext import read_bitext
-    from aligner.text.words import split_words
-
-    for src_line, tgt_line in read_bitext(src, tgt, listen=listen):
-        yield split_words(src_line), split_words(tgt_line)
-
-
 def _usable(
-    pairs: Iterable["WordPair"], max_words: int
-) -> tuple["NumberedBitext", list[str]]:
-    """Return the pairs to learn from, and what each one of all lacks, if anything."""
+    text: Text, max_words: int, *, needs_lines: bool
+) -> tuple["NumberedBitext", Kept]:
+    """Return the pairs to learn from, and what is left to know of all."""
+    from aligner.text.kept import KeptSentences
     from aligner.text.numbered import Numbering
 
     numbering, problems, listed = Numbering(), list[str](), 0
-    for number, pair in enumerate(pairs, start=1):
+    sentences = KeptSentences() if needs_lines else None
+    for number, pair in enumerate(text.pairs(), start=1):
+        if sentences:
+            sentences.add(*pair)
         problems.append(_problem(pair, max_words))
         if not problems[-1]:
             numbering.add(*pair)
@@ -254,11 +327,11 @@ def _usable(
         listed += 1
         if listed <= LISTED_PROBLEMS:
             say(f"line {number}: not aligned: {problems[-1]}")
-    return numbering.finish(), problems
+    return numbering.finish(), Kept(problems, sentences)
 
 
 def _align(
-    known: "Known", pairs: Sequence["WordPair"], threshold: float, max_words: int
+    known: "Known", pairs: Sequence["WordPair"], rule: "Rule", max_words: int
 ) -> Iterator["AlignedPair"]:
     """Yield what a prior finds of each of some pairs."""
     from aligner.links.aligned_pair import AlignedPair
@@ -268,12 +341,14 @@ def _align(
     problems = [_problem(pair, max_words) for pair in pairs]
     both = list(zip(pairs, problems, strict=True))
     usable = NumberedBitext.of(pair for pair, problem in both if not problem)
-    links = iter(known.soft_links(usable, mean_share))
+    threshold, cover = rule
+    covers = cover is not None
+    links = iter(known.soft_links(usable, mean_share, covers=covers))
     for pair, problem in both:
         if problem:
             yield AlignedPair(frozenset(), {}, problem=problem)
         else:
-            yield next(links).aligned(pair, threshold)
+            yield next(links).aligned(pair, threshold, cover)
 
 
 def _problem(pair: "WordPair", max_words: int) -> str:

@@ -182,8 +182,7 @@ def _next_command(task: "Task") -> str:
     """Return how new text is aligned by what was trained."""
     model, text = shlex.quote(str(task.out)), "--src FILE --tgt FILE"
     if task.files.tokenize:
-        languages = " ".join(task.files.tokenize)
-        return f"aligner align {model} {text} --tokenize {languages} --out F.align"
+        return f"aligner align {model} {text} --out F.align"
     return f"aligner align {model} {text} > F.align"
 
 

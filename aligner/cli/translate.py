@@ -54,18 +54,21 @@ def translate(
 ) -> None:
     """Translate stdin to stdout, a sentence a line, words between spaces.
 
+    Raw text, where the model was trained on such; words are written between spaces.
+
     It shows that the translation model is one; `align` does not need it.
     """
     from aligner.nmt.checkpoint import load_model
     from aligner.nmt.translation import translate as translate_sentences
     from aligner.text.bitext import read_lines
-    from aligner.text.words import split_words
+    from aligner.text.tokenizers import word_tokenizers
 
     loaded = load_model(model, resolve_device(device, threads))
     if into == "src" and loaded.config.training.direction == "forward":
         raise ConfigError("--into src: the model was trained forward only, into tgt")
+    src_words, tgt_words = word_tokenizers(loaded.meta.files.tokenize)
     sentences = _short_enough(
-        map(split_words, read_lines("-")),
+        map(src_words if into == "tgt" else tgt_words, read_lines("-")),
         loaded,
         "src" if into == "tgt" else "tgt",
         max_length,

@@ -70,7 +70,7 @@ def view(
         str | None,
         of_text(
             metavar="FILE",
-            help="Pharaoh lines to show; default: the model's own links.",
+            help="Pharaoh or JSON lines to show; default: the model's own links.",
         ),
     ] = None,
     pairs: Annotated[
@@ -133,6 +133,7 @@ def view(
     from aligner.files import write_whole
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once
+    from aligner.text.tokenizers import agreed_languages
     from aligner.view.page import Heading, viewer_page
 
     choice = PairChoice(pairs, worst, random, seed)
@@ -149,7 +150,10 @@ def view(
         raise ConfigError(
             f"{out}: a file is there already; expected --overwrite or another --out"
         )
-    words = read_pairs(src, tgt, tokenize)
+    loaded = load_model(model, resolve_device(device, threads))
+    words = read_pairs(
+        src, tgt, agreed_languages(loaded.meta.files.tokenize, tokenize, model)
+    )
     chosen = _chosen(choice, len(words), src)
     reference = None
     if gold is not None:
@@ -157,7 +161,6 @@ def view(
             words, gold, gold_format, gold_base, reverse=gold_reverse
         )
     links = _read_links(hyp, len(words))
-    loaded = load_model(model, resolve_device(device, threads))
     reading = reading_of(loaded, layer, rows)
     aligner = Aligner(loaded, reading, max_length=max_length, precision=precision)
     if chosen is None and reference is None:
@@ -226,11 +229,11 @@ def _chosen(choice: PairChoice, length: int, name: str) -> list[int] | None:
 
 
 def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":
-    from aligner.links.formats import read_pharaoh
+    from aligner.links.formats import read_links
 
     if name is None:
         return None
-    links = read_pharaoh(name)
+    links = read_links(name)
     if len(links) != length:
         raise LinkFormatError(
             f"{name}: expected {length} lines, as many as the text has, "

@@ -32,6 +32,7 @@ from aligner.terms import (
     check_term,
 )
 from aligner.text.subwords import Subwords, tag
+from aligner.text.tokenizers import WordTokenizer, word_tokenizers
 from aligner.text.words import check_words, lowered
 
 WordPair = tuple[Sequence[str], Sequence[str]]
@@ -119,6 +120,15 @@ class Aligner:
         if encoder is not None:
             prior = with_encoder(model, Path(directory), str(encoder), precision)
         return cls(model, precision=precision, prior=prior)
+
+    @property
+    def tokenizers(self) -> tuple[WordTokenizer, WordTokenizer]:
+        """What cuts lines of either side into words, as when the model was trained.
+
+        Raises:
+            ConfigError: while cutting, the package of a segmenter is missing.
+        """
+        return word_tokenizers(self.model.meta.files.tokenize)
 
     def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
         """Yield one result for each sentence pair, in order, in bounded memory.

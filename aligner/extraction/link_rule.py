@@ -10,6 +10,7 @@ from aligner.extraction.reading import WordScores
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.alignment import Alignment, Link
 from aligner.links.matching import (
+    covered,
     forward_links,
     harmonic_mean,
     mean_share,
@@ -21,7 +22,7 @@ from aligner.links.matching import (
 )
 from aligner.links.symmetrization import symmetrize
 from aligner.ranges import SHARE
-from aligner.terms import Direction, Symmetrization, check_term
+from aligner.terms import Cover, Direction, Symmetrization, check_term
 
 SOFT_THRESHOLD = 0.45  # where none could be chosen
 
@@ -50,6 +51,8 @@ class LinkRule:
             are links; or a method of `links.symmetrization`, by their links.
         threshold: for `soft`, what a link's joint score must exceed.
         one_to_one: for `soft`, take the best one-to-one matching only.
+        cover: the side, or both, of which every word that is left without a link gets
+            its likeliest one, however weak.
 
     Raises:
         ConfigError: an unknown direction or method, or a threshold that no score can
@@ -60,12 +63,15 @@ class LinkRule:
     symmetrize: str = "soft"
     threshold: float = SOFT_THRESHOLD
     one_to_one: bool = False
+    cover: Cover | None = None
 
     def __post_init__(self) -> None:
         """Check the names and the threshold."""
         SHARE.check("threshold", self.threshold)
         check_term("direction", self.direction, get_args(Direction))
         check_term("symmetrize", self.symmetrize, get_args(Symmetrization))
+        if self.cover is not None:
+            check_term("cover", self.cover, get_args(Cover))
 
     def links(self, scores: PairScores) -> AlignedPair:
         """Return the links that one sentence pair's word scores give.
@@ -90,6 +96,8 @@ class LinkRule:
             probable, links = row_shares(reverse)[:, :-1], reverse_links(reverse)
         else:
             raise ValueError("no scores of either direction")
+        if self.cover is not None and probable.size:
+            links = covered(links, probable, self.cover)
         best = np.concatenate([probable.max(axis=0), probable.max(axis=1)])
         return AlignedPair(links, _at(probable, links), float(best.mean()))
 

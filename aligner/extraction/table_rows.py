@@ -1,21 +1,24 @@
 """Align batches of table rows: what an engine such as Ray Data calls in its workers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from aligner.errors import CorpusError
 from aligner.extraction.aligner import Aligner, stored_rule
 from aligner.links.formats import format_pharaoh
+from aligner.links.json_lines import json_record
 from aligner.nmt.checkpoint import load_model
-from aligner.terms import Preset
-from aligner.text.words import word_tokenizers
+from aligner.terms import Cover, Preset, check_term
+from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
 Columns: TypeAlias = Mapping[str, Any]
 
 ADDED = ("links", "score", "problem")
+ADDED_OF_JSON = ("src_tokens", "tgt_tokens", *ADDED)
 
 
 class AlignBatch:
@@ -36,6 +39,8 @@ class AlignBatch:
         tgt: str = "tgt",
         tokenize: tuple[str, str] | None = None,
         preset: Preset = "balanced",
+        cover: Cover | None = None,
+        format: Literal["pharaoh", "jsonl"] = "pharaoh",
         device: str = "cpu",
     ) -> None:
         """Load a model directory.
@@ -44,32 +49,43 @@ class AlignBatch:
             model: the directory.
             src: the column of the source side, words between spaces.
             tgt: the column of the target side.
-            tokenize: the languages of both sides, if they are raw text that Moses'
-                rules are to cut; None where words stand between spaces.
+            tokenize: the languages of both sides, if they are raw text and the model
+                stores none; by default those stored, or words between spaces.
             preset: few but safe links, many, or in between.
+            cover: the side, or both, of which every word gets a link, however weak.
+            format: of the links: Pharaoh, or with scores and beside them the places of
+                words, as in JSON lines.
             device: where the network runs.
 
         Raises:
-            ConfigError: no rules for a language, or a preset that has no effect.
+            ConfigError: no code of a language, or another one than the model stores,
+                or a preset that has no effect.
             ModelError: the directory is not a whole model.
         """
         loaded = load_model(Path(model), device)
-        rule = stored_rule(loaded, preset)
+        check_term("format", format, ("pharaoh", "jsonl"))
+        rule = replace(stored_rule(loaded, preset), cover=cover)
         self.aligner = Aligner(loaded, rule=rule)
-        self.src, self.tgt = src, tgt
-        self.src_words, self.tgt_words = word_tokenizers(tokenize)
+        self.src, self.tgt, self.format = src, tgt, format
+        self.added = ADDED if format == "pharaoh" else ADDED_OF_JSON
+        self.src_words, self.tgt_words = word_tokenizers(
+            agreed_languages(loaded.meta.files.tokenize, tokenize, model)
+        )
 
     def __call__(self, batch: Columns) -> dict[str, Any]:
-        """Return the batch with three columns more, its rows in their order.
+        """Return the batch with columns more, its rows in their order.
 
         Args:
             batch: by name, columns of one length: lists or arrays. The text is
                 strings; None is an empty one.
 
         Returns:
-            The columns given, and `links` (Pharaoh, words counted from 0), `score`
+            The columns given, and those of `added`: `links` (Pharaoh, words counted
+            from 0; or a list with the `src`, `tgt` and `score` of each), `score`
             (how well both sides fit, from 0 to 1), and `problem` (why the pair could
-            not be aligned and has no links, or an empty string). The links are those
+            not be aligned and has no links, or an empty string); for JSON lines also
+            `src_tokens` and `tgt_tokens` (lists with the `start` and `end` of each word
+            in the text, in code points). The links are those
             that `aligner align` writes where the rows are its whole text; which pairs
             are read together decides the last bits of scores.
 
@@ -77,20 +93,22 @@ class AlignBatch:
             CorpusError: a column is missing, or would be replaced.
             TypeError: a row of a text column is neither a string nor None.
         """
-        if taken := sorted(batch.keys() & set(ADDED)):
+        if taken := sorted(batch.keys() & set(self.added)):
             raise CorpusError(f"expected no column {taken[0]!r}: it would be replaced")
         src, tgt = self._texts(batch, self.src), self._texts(batch, self.tgt)
-        added: dict[str, list[Any]] = {name: [] for name in ADDED}
-        for pair in self.aligner.align(
+        words = [
             (self.src_words(s), self.tgt_words(t))
             for s, t in zip(src, tgt, strict=True)
-        ):
-            added["links"].append(format_pharaoh(pair.links))
-            added["score"].append(pair.score)
-            added["problem"].append(pair.problem)
-        # What an engine takes for a column, even of no rows.
-        types = {"links": object, "score": float, "problem": object}
-        return {**batch, **{n: np.array(c, types[n]) for n, c in added.items()}}
+        ]
+        added: dict[str, list[Any]] = {name: [] for name in self.added}
+        for pair, sides in zip(self.aligner.align(words), words, strict=True):
+            record = json_record(pair, *sides)
+            record["score"] = pair.score
+            if self.format == "pharaoh":
+                record["links"] = format_pharaoh(pair.links)
+            for name, column in added.items():
+                column.append(record[name])
+        return {**batch, **{name: _column(name, c) for name, c in added.items()}}
 
     def _texts(self, batch: Columns, column: str) -> list[str]:
         if column not in batch:
@@ -105,3 +123,12 @@ class AlignBatch:
                     f"got {type(text).__name__}"
                 )
         return texts
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    """Return what an engine takes for a column, even of no rows."""
+    if name == "score":
+        return np.array(values, float)
+    column = np.empty(len(values), object)  # of lists, too
+    column[:] = values
+    return column

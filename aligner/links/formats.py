@@ -14,11 +14,13 @@ import codecs
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from aligner.errors import LinkFormatError
 from aligner.links.alignment import Alignment, GoldAlignment, Link
+from aligner.links.json_lines import parse_json_links
 from aligner.packed import decompressed
 from aligner.terms import GoldFormat
 
@@ -56,10 +58,39 @@ def read_pharaoh(
     Raises:
         LinkFormatError: The file cannot be read, or a token is malformed.
     """
+    return _parsed(path, _read_lines(path), partial(_pharaoh, one_based, reverse))
+
+
+def read_links(
+    path: str | Path, *, one_based: bool = False, reverse: bool = False
+) -> list[Alignment]:
+    """Read Pharaoh links, or the links of JSON lines, which begin with a brace.
+
+    Args:
+        path: The file; `-` is stdin.
+        one_based: Whether Pharaoh lines count words from 1; JSON never does.
+        reverse: Whether Pharaoh lines have `tgt-src`; JSON says which is which.
+
+    Raises:
+        LinkFormatError: The file cannot be read, or a line is malformed.
+    """
+    lines = _read_lines(path)
+    if next((line for line in lines if line.strip()), "").lstrip()[:1] == "{":
+        return _parsed(path, lines, parse_json_links)
+    return _parsed(path, lines, partial(_pharaoh, one_based, reverse))
+
+
+def _pharaoh(one_based: bool, reverse: bool, line: str) -> Alignment:
+    return parse_pharaoh(line, one_based=one_based, reverse=reverse)
+
+
+def _parsed(
+    path: str | Path, lines: Iterable[str], parse: Callable[[str], Alignment]
+) -> list[Alignment]:
     alignments = []
-    for number, line in enumerate(_read_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
-            alignments.append(parse_pharaoh(line, one_based=one_based, reverse=reverse))
+            alignments.append(parse(line))
         except LinkFormatError as error:
             raise _located(path, number, error) from None
     return alignments

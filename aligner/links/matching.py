@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aligner.links.alignment import Alignment, flip
+from aligner.terms import Cover
 
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 Real = TypeVar("Real", bound=np.floating[Any])
@@ -172,6 +173,28 @@ def optimal_links(combined: npt.NDArray[np.float64], threshold: float) -> Alignm
     rows, columns = linear_sum_assignment(combined, maximize=True)
     kept = combined[rows, columns] > threshold
     return _pairs(rows[kept], columns[kept])
+
+
+def covered(
+    links: Alignment, probable: npt.NDArray[np.floating[Any]], cover: Cover
+) -> Alignment:
+    """Give every word of a side that has no link its likeliest one, however weak.
+
+    Args:
+        links: what a rule has found.
+        probable: (S, T) how likely each link is; of equal ones the first is taken.
+        cover: the side, or both.
+    """
+    found = set(links)
+    if cover != "tgt":
+        best = probable.argmax(axis=1).tolist()
+        bare = set(range(len(best))) - {src for src, _ in links}
+        found |= {(src, best[src]) for src in bare}
+    if cover != "src":
+        best = probable.argmax(axis=0).tolist()
+        bare = set(range(len(best))) - {tgt for _, tgt in found}
+        found |= {(best[tgt], tgt) for tgt in bare}
+    return frozenset(found)
 
 
 def row_shares(scores: Scores) -> npt.NDArray[np.float64]:

@@ -38,7 +38,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.prior.storage import load_prior, save_prior
-from aligner.terms import Preset
+from aligner.terms import Cover, Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,10 @@ class PriorWithEncoder:
         return list(map(_mixed, of_prior, self.evidence.word_scores(pairs)))
 
     def align(
-        self, pairs: Iterable[WordPair], preset: Preset = "balanced"
+        self,
+        pairs: Iterable[WordPair],
+        preset: Preset = "balanced",
+        cover: Cover | None = None,
     ) -> Iterator[AlignedPair]:
         """Yield the links of sentence pairs, given as words.
 
@@ -179,18 +182,23 @@ class PriorWithEncoder:
             pairs: the sentence pairs, read as the links are asked for, many at a time.
                 Pairs with an empty side have no links.
             preset: how much recall counts beside precision.
+            cover: the side, or both, of which every word gets a link, its likeliest
+                one if it would have none.
 
         Raises:
-            ConfigError: there is no such preset.
+            ConfigError: there is no such preset, or side.
             TypeError: a side is no sequence of words.
         """
-        return aligned_by_part(pairs, PART, self.soft_links, self.threshold(preset))
+        threshold = self.threshold(preset)
+        return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
 
     def soft_links(
         self,
         text: NumberedBitext,
         join: Join = mean_share,
         on_pairs: Callable[[int, int], None] = lambda done, of: None,
+        *,
+        covers: bool = False,
     ) -> TextLinks:
         """Return the likely links of a text, on disk.
 
@@ -200,13 +208,14 @@ class PriorWithEncoder:
             text: the sentence pairs.
             join: how a link's probability comes from both directions' shares.
             on_pairs: told now and then how many pairs of how many are done.
+            covers: whether each word's likeliest link is to be there, likely or not.
         """
         links = GrowingLinks()
         for first, last in _parts(text):
             pairs = list(text.part(first, last))
             scores = iter(self.word_scores([pair for pair in pairs if all(pair)]))
             for pair in pairs:
-                found = _likely(next(scores), join) if all(pair) else NO_LINKS
+                found = _likely(next(scores), join, covers) if all(pair) else NO_LINKS
                 links.append(np.array([len(found.src)]), found)
             on_pairs(last, len(text))
         return links.finish()
@@ -252,8 +261,12 @@ def _mixed(one: BothWays, other: BothWays) -> BothWays:
     return forward, reverse
 
 
-def _likely(scores: BothWays, join: Join) -> SoftLinks:
+def _likely(scores: BothWays, join: Join, covers: bool) -> SoftLinks:
     forward, reverse = (share.T.astype(np.float32) for share in shares(*scores))
     joint = join(forward, reverse)  # (T, S)
-    tgt, src = np.nonzero(joint > LEAST_PROBABILITY)
+    kept = joint > LEAST_PROBABILITY
+    if covers:
+        kept[np.arange(len(joint)), joint.argmax(axis=1)] = True
+        kept[joint.argmax(axis=0), np.arange(joint.shape[1])] = True
+    tgt, src = np.nonzero(kept)
     return SoftLinks(src.astype(np.int32), tgt.astype(np.int32), joint[tgt, src])

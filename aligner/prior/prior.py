@@ -43,9 +43,10 @@ from aligner.prior.soft_links import (
     aligned_pairs,
 )
 from aligner.processors import cpu_share
-from aligner.terms import PRESETS, Preset, check_term
+from aligner.terms import PRESETS, Cover, Preset, check_term
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
 from aligner.text.scratch import forgotten
+from aligner.text.tokenizers import Languages
 from aligner.text.words import canonical, check_words
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ class Prior:
         jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
         thresholds: for each preset, what the mean of both directions' shares must
             exceed for a link.
+        tokenize: the languages by which the text that it was estimated from was cut,
+            if that was raw.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -120,9 +123,13 @@ class Prior:
     null: Floats
     jumps: Doubles
     thresholds: Doubles
+    tokenize: Languages | None = None
 
     def align(
-        self, pairs: Iterable[WordPair], preset: Preset = "balanced"
+        self,
+        pairs: Iterable[WordPair],
+        preset: Preset = "balanced",
+        cover: Cover | None = None,
     ) -> Iterator[AlignedPair]:
         """Yield the links of sentence pairs, given as words, as `aligner prior` does.
 
@@ -133,12 +140,15 @@ class Prior:
             pairs: the sentence pairs, read as the links are asked for, many at a time.
                 Pairs with an empty side have no links.
             preset: how much recall counts beside precision.
+            cover: the side, or both, of which every word gets a link, its likeliest
+                one if it would have none.
 
         Raises:
-            ConfigError: there is no such preset.
+            ConfigError: there is no such preset, or side.
             TypeError: a side is no sequence of words.
         """
-        return aligned_by_part(pairs, PART, self.soft_links, self.threshold(preset))
+        threshold = self.threshold(preset)
+        return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
@@ -153,16 +163,19 @@ class Prior:
         text: NumberedBitext,
         join: Join = geometric_mean,
         threads: int | None = None,
+        *,
+        covers: bool = False,
     ) -> TextLinks:
         """Return the likely links of a text, the same or another, on disk.
 
-        So many pairs at a time that memory does not grow with the text.
+        So many pairs at a time that memory does not grow with the text. With `covers`,
+        each word's likeliest link is among them, likely or not.
         """
         links, threads = GrowingLinks(), threads or cpu_share()
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
             pairs, cells, *_ = gather_word_pairs(some, threads=threads)
-            _collect(self._model(pairs), cells, links, join, threads)
+            _collect(self._model(pairs), cells, links, join, threads, covers)
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -249,19 +262,40 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 def aligned_by_part(
     pairs: Iterable[WordPair],
     size: int,
-    links_of: Callable[[NumberedBitext, Join], TextLinks],
+    links_of: Callable[..., TextLinks],
     threshold: float,
+    cover: Cover | None = None,
 ) -> Iterator[AlignedPair]:
     """Yield the links of sentence pairs, so many of which are read and handled at once.
 
+    Args:
+        pairs: the sentence pairs.
+        size: how many of them at once.
+        links_of: a `soft_links`, of a prior by itself or with an encoder.
+        threshold: what a link's probability must exceed.
+        cover: as in `Prior.align`.
+
     Raises:
+        ConfigError: there is no such side to cover.
         TypeError: a side is no sequence of words.
     """
-    rest, first = iter(pairs), 1
-    while part := list(islice(rest, size)):
-        links = links_of(numbered(part, first), mean_share)
+    check_cover(cover)
+    return _aligned(iter(pairs), size, links_of, threshold, cover)
+
+
+def _aligned(
+    pairs: Iterator[WordPair],
+    size: int,
+    links_of: Callable[..., TextLinks],
+    threshold: float,
+    cover: Cover | None,
+) -> Iterator[AlignedPair]:
+    first = 1
+    while part := list(islice(pairs, size)):
+        text = numbered(part, first)
+        links = links_of(text, mean_share, covers=cover is not None)
         first += len(part)
-        yield from aligned_pairs(part, links, threshold)
+        yield from aligned_pairs(part, links, threshold, cover)
 
 
 def numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
@@ -279,6 +313,8 @@ def estimate(
     on_pass: Callable[[int, int], None] = lambda done, of: None,
     join: Join = geometric_mean,
     threads: int | None = None,
+    *,
+    covers: bool = False,
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
@@ -288,6 +324,7 @@ def estimate(
         join: how a link's probability comes from both directions' posteriors.
         threads: how many compute at once, by default one on each processor; the result
             is the same for any number.
+        covers: whether each word's likeliest link is to be there, likely or not.
     """
     log.info("prior: learning from %d pairs", len(text))
     started = time.monotonic()
@@ -299,7 +336,7 @@ def estimate(
         spellings, cells, lambda done: on_pass(done, passes), threads
     )
     links = GrowingLinks()
-    _collect(model, cells, links, join, threads)
+    _collect(model, cells, links, join, threads, covers)
     on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
@@ -348,6 +385,16 @@ def preset_thresholds(probabilities: NDArray[np.floating[Any]]) -> Doubles:
     return np.array([best_threshold(likely, likely, beta) for beta in PRESETS.values()])
 
 
+def check_cover(cover: Cover | None) -> None:
+    """Check that a side, or both, or none is named.
+
+    Raises:
+        ConfigError: something else is.
+    """
+    if cover is not None:
+        check_term("cover", cover, get_args(Cover))
+
+
 def threshold_of(preset: Preset, thresholds: Doubles) -> float:
     """Return a preset's threshold of all.
 
@@ -376,15 +423,23 @@ def _read(model: Model, cells: Cells, first: int, last: int) -> tuple[Floats, Fl
 
 
 def _collect(
-    model: Model, cells: Cells, links: GrowingLinks, join: Join, threads: int
+    model: Model,
+    cells: Cells,
+    links: GrowingLinks,
+    join: Join,
+    threads: int,
+    covers: bool,
 ) -> None:
-    """Add the likely links of all sentence pairs of a text."""
+    """Add the likely links of all sentence pairs of a text, or of all their words."""
 
     def run(chunk: tuple[int, int]) -> tuple[Ints, SoftLinks]:
         first, last = chunk
         joint = join(*_read(model, cells, first, last))
         forgotten(cells.pairs[cells.ends[first] : cells.ends[last]])
-        found = np.flatnonzero(joint > LEAST_PROBABILITY)
+        kept = joint > LEAST_PROBABILITY
+        if covers:
+            _keep_best(kept, joint, cells, first, last)
+        found = np.flatnonzero(kept)
         ends = cells.ends[first : last + 1] - cells.ends[first]
         pair = np.searchsorted(ends, found, side="right") - 1
         widths = np.diff(cells.src_ends[first : last + 1])[pair]
@@ -396,3 +451,18 @@ def _collect(
     with ThreadPoolExecutor(threads, "prior") as pool:
         for counts, found in pool.map(run, cells.chunks()):
             links.append(counts, found)
+
+
+def _keep_best(
+    kept: NDArray[np.bool_], joint: Floats, cells: Cells, first: int, last: int
+) -> None:
+    """Keep the likeliest link of each word of some sentence pairs."""
+    begin = cells.ends[first]
+    for pair in range(first, last):
+        place = slice(cells.ends[pair] - begin, cells.ends[pair + 1] - begin)
+        width = int(cells.src_ends[pair + 1] - cells.src_ends[pair])
+        if place.start == place.stop:
+            continue
+        of_pair, marks = (part[place].reshape(-1, width) for part in (joint, kept))
+        marks[np.arange(len(of_pair)), of_pair.argmax(axis=1)] = True
+        marks[of_pair.argmax(axis=0), np.arange(width)] = True

@@ -1,7 +1,7 @@
 """Likely links with their probabilities: of one sentence pair, and of a whole text."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from aligner.errors import ModelError
 from aligner.files import replacing
 from aligner.links.aligned_pair import AlignedPair
+from aligner.links.alignment import Link
+from aligner.terms import Cover
 from aligner.text.numbered import WordPair
 from aligner.text.ragged import SENTENCES, GrowingEnds, steps
 from aligner.text.scratch import BLOCK, GrowingArray, blocks
@@ -37,18 +39,44 @@ class SoftLinks(NamedTuple):
     tgt: Places
     probability: Floats
 
-    def aligned(self, pair: WordPair, threshold: float) -> AlignedPair:
-        """Return the links of a pair that are likelier than a threshold."""
+    def aligned(
+        self, pair: WordPair, threshold: float, cover: Cover | None = None
+    ) -> AlignedPair:
+        """Return the links of a pair that are likelier than a threshold.
+
+        Args:
+            pair: its words.
+            threshold: what a link's probability must exceed.
+            cover: the side, or both, of which every word that is left without a link
+                gets its likeliest one; that has to be among the likely links.
+        """
         src_words, tgt_words = map(len, pair)
         best = np.zeros(src_words + tgt_words)
-        np.maximum.at(best, self.src, self.probability)
-        np.maximum.at(best, src_words + self.tgt, self.probability)
-        scores = {
-            (i, j): p
-            for i, j, p in zip(*(part.tolist() for part in self), strict=True)
-            if p > threshold
+        # What is there for the cover alone says nothing of how well the sides fit.
+        likely = np.where(self.probability > LEAST_PROBABILITY, self.probability, 0)
+        np.maximum.at(best, self.src, likely)
+        np.maximum.at(best, src_words + self.tgt, likely)
+        every = {
+            (i, j): p for i, j, p in zip(*(part.tolist() for part in self), strict=True)
         }
+        scores = {link: p for link, p in every.items() if p > threshold}
+        if cover is not None:
+            _cover(scores, every, cover)
         return AlignedPair(frozenset(scores), scores, float(best.mean()))
+
+
+def _cover(
+    scores: dict[Link, float], every: Mapping[Link, float], cover: Cover
+) -> None:
+    """Add the likeliest link of each word without one, as `links.matching.covered`."""
+    for side, skipped in ((0, "tgt"), (1, "src")):
+        if cover == skipped:
+            continue
+        linked = {link[side] for link in scores}
+        best: dict[int, Link] = {}
+        for link in sorted(every, key=lambda link: (-every[link], link)):
+            best.setdefault(link[side], link)
+        scores |= {link: every[link] for i, link in best.items() if i not in linked}
 
 
 NO_LINKS = SoftLinks(
@@ -57,15 +85,18 @@ NO_LINKS = SoftLinks(
 
 
 def aligned_pairs(
-    pairs: Iterable[WordPair], links: Iterable[SoftLinks], threshold: float
+    pairs: Iterable[WordPair],
+    links: Iterable[SoftLinks],
+    threshold: float,
+    cover: Cover | None = None,
 ) -> Iterator[AlignedPair]:
-    """Yield the links of pairs that are likelier than a threshold.
+    """Yield the links of pairs that are likelier than a threshold, as `aligned`.
 
     Pairs with an empty side have none, and say so.
     """
     for pair, found in zip(pairs, links, strict=True):
         if all(pair):
-            yield found.aligned(pair, threshold)
+            yield found.aligned(pair, threshold, cover)
         else:
             yield AlignedPair(frozenset(), {}, problem="a side is empty")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from aligner.errors import CorpusError, ModelError
@@ -14,9 +14,11 @@ from aligner.files import replacing
 from aligner.prior.hmm import MAX_JUMP
 from aligner.prior.prior import KnownPairs, KnownWords, Prior
 from aligner.terms import PRESETS
+from aligner.text.tokenizers import Languages, resolved
 
 PRIOR = "prior.safetensors"  # in a model directory, or one of its own
 LETTERS, NULL, JUMPS, THRESHOLDS = "letters", "null", "jumps", "thresholds"
+TOKENIZE = "tokenize"
 SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
@@ -48,7 +50,7 @@ def save_prior(directory: str | Path, prior: Prior) -> None:
             arrays[f"{spelling.letters}.{part}"] = values
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / PRIOR) as beside:
-        beside.write_bytes(save(arrays))
+        beside.write_bytes(save(arrays, _metadata(prior)))
 
 
 def load_prior(directory: str | Path) -> Prior:
@@ -62,7 +64,7 @@ def load_prior(directory: str | Path) -> Prior:
     if not path.exists():
         raise ModelError(f"{directory}: expected a prior, but {PRIOR} is missing")
     try:
-        arrays = load_file(path)
+        arrays, tokenize = load_file(path), _tokenize(path)
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ModelError(f"{path}: {name}: expected finite numbers, got NaN")
@@ -80,6 +82,7 @@ def load_prior(directory: str | Path) -> Prior:
             arrays[NULL].copy(),
             arrays[JUMPS].copy(),
             arrays[THRESHOLDS],
+            tokenize,
         )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
@@ -88,6 +91,23 @@ def load_prior(directory: str | Path) -> Prior:
     if not _fitting(prior):
         raise ModelError(f"{path}: expected a prior, but its parts do not fit")
     return prior
+
+
+def _metadata(prior: Prior) -> dict[str, str] | None:
+    return None if prior.tokenize is None else {TOKENIZE: " ".join(prior.tokenize)}
+
+
+def _tokenize(path: Path) -> Languages | None:
+    """Return the languages of the raw text that a prior was estimated from, if any."""
+    with safe_open(path, "numpy") as file:
+        stored = (file.metadata() or {}).get(TOKENIZE)
+    if stored is None:
+        return None
+    languages = stored.split(" ")
+    if len(languages) != 2:
+        raise ModelError(f"{path}: {TOKENIZE}: expected two languages, got {stored!r}")
+    src, tgt = map(resolved, languages)
+    return src, tgt
 
 
 def _arrays(spelling: KnownPairs) -> Iterator[tuple[str, NDArray[np.generic]]]:

@@ -1,17 +1,8 @@
-"""Word tokenizers: from a line to the words that links point at."""
+"""Words between spaces, and what every word is brought to."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeAlias
-
-from aligner.errors import ConfigError
-
-WordTokenizer: TypeAlias = Callable[[str], list[str]]
-
-# ISO 639 codes of languages that are written without spaces between words; of two,
-# sacremoses has a list of abbreviations all the same.
-UNSPACED = {"ja", "zh", "yue", "wuu", "lzh", "th", "lo", "km", "my", "bo", "dz"}
+from collections.abc import Collection, Iterable, Sequence
 
 _WORD = re.compile(r"[^ \t]+")
 
@@ -25,49 +16,41 @@ def split_words(line: str) -> list[str]:
     return _WORD.findall(line)
 
 
-def moses_tokenizer(language: str) -> WordTokenizer:
-    """Return the Moses tokenizer for a language, without XML escapes.
+class Sentence(list[str]):
+    """The words of a line, which know where they stand in it.
 
-    Its words are in Unicode's form NFC: the rules would cut marks off their letters.
-
-    Args:
-        language: an ISO 639 code that sacremoses has rules for.
-
-    Raises:
-        ConfigError: sacremoses would take the rules for English instead.
+    Attributes:
+        line: the line as it was.
     """
-    import sacremoses
-    from sacremoses.corpus import NonbreakingPrefixes
 
-    if language in UNSPACED:
-        raise ConfigError(
-            f"tokenizer language: {language!r} has no spaces between words, and Moses' "
-            "rules would leave whole sentences: expected words between spaces already, "
-            "by a segmenter of that language, and none for tokenizing"
-        )
-    known = sorted(set(NonbreakingPrefixes().available_langs.values()) - UNSPACED)
-    if language not in known:
-        raise ConfigError(
-            f"tokenizer language: expected one of {', '.join(known)}, "
-            f"got {language!r} (for a language without rules, name a similar one)"
-        )
-    moses = sacremoses.MosesTokenizer(language)
+    def __init__(
+        self,
+        words: Iterable[str] = (),
+        line: str = "",
+        spans: list[tuple[int, int]] | None = None,
+    ) -> None:
+        """Keep words with their line; by default they are what stands between spaces.
 
-    def tokenize(line: str) -> list[str]:
-        # Split again: the words must survive being written to a file and read back.
-        line = canonical(line)
-        return split_words(moses.tokenize(line, escape=False, return_str=True))
+        Args:
+            words: the words.
+            line: the line.
+            spans: for each word, where it begins and ends in the line, in code points.
+        """
+        super().__init__(words)
+        self.line = line
+        self._spans = spans
 
-    return tokenize
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each word begins and ends in the line, in code points from 0."""
+        if self._spans is None:  # most texts are never asked
+            self._spans = [found.span() for found in _WORD.finditer(self.line)]
+        return self._spans
 
 
-def word_tokenizers(
-    languages: tuple[str, str] | None,
-) -> tuple[WordTokenizer, WordTokenizer]:
-    """Return what cuts either side into words: Moses' rules, or spaces if None."""
-    if languages is None:
-        return split_words, split_words
-    return moses_tokenizer(languages[0]), moses_tokenizer(languages[1])
+def split_sentence(line: str) -> Sentence:
+    """Split at spaces and tabs alone, as `split_words`; the words know their places."""
+    return Sentence(split_words(line), line)
 
 
 def canonical(text: str) -> str:

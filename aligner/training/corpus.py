@@ -24,7 +24,8 @@ from aligner.text.scratch import (
     places_of_false,
     taken,
 )
-from aligner.text.words import check_words, word_tokenizers
+from aligner.text.tokenizers import resolved, word_tokenizers
+from aligner.text.words import check_words
 from aligner.training.state import STATE
 
 Ints = NDArray[np.int64]
@@ -45,7 +46,8 @@ class TrainingFiles:
         tgt: the target text; None where `src` holds both sides.
         valid_src: validation text; None to hold out a slice of the training text.
         valid_tgt: its target side, likewise.
-        tokenize: the two languages for Moses tokenisation; None to split at spaces.
+        tokenize: the languages of raw text, as `text.tokenizers.resolved` writes them;
+            None where words stand between spaces.
         guide: the alignments that guide the training: `auto`, a statistical prior's;
             `none`; or a file of Pharaoh lines for the training text.
         encoder: a pretrained encoder that guides beside the prior; a directory, or a
@@ -59,6 +61,12 @@ class TrainingFiles:
     tokenize: tuple[str, str] | None = None
     guide: str = "auto"
     encoder: str | None = None
+
+    def __post_init__(self) -> None:
+        """Note which segmenters are there for the languages."""
+        if self.tokenize is not None:
+            src, tgt = self.tokenize
+            object.__setattr__(self, "tokenize", (resolved(src), resolved(tgt)))
 
     @classmethod
     def of_run(cls, directory: Path) -> tuple[Self, Config]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def guide_links(
     if files.encoder is not None:
         encoder = WordEncoder.load(files.encoder, device, config.training.precision)
     prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
+    prior = replace(prior, tokenize=files.tokenize)
     if encoder is None:
         return links, prior
     both = PriorWithEncoder.choose(prior, encoder, train)

@@ -170,7 +170,8 @@ def train(
             that guides beside `auto`; the model aligns without it.
         valid_src: validation text; by default a slice is held out.
         valid_tgt: its target side.
-        tokenize: the languages of files of raw text that Moses' rules are to cut.
+        tokenize: the languages of files of raw text, such as `("ja", "en")`; `auto`
+            goes by the script alone. By default words stand between spaces.
         max_minutes: when the network's training ends at the latest.
         resume: go on with what is in `out`, with the same text.
         overwrite: replace a model that is there.

@@ -52,9 +52,8 @@ TEXT = [
     ("--src columns", "columns, line 2: expected two columns, got 3"),
     ("--src neither", "neither, line 1: ||| or a tab"),
     ("--src - --tgt -", "-"),
-    ("--src one --tgt one --tokenize en xx", "language got 'xx'"),
-    ("--src one --tgt one --tokenize en zh", "'zh' has no spaces between words"),
-    ("--src one --tgt one --tokenize ja en", "'ja' has no spaces between words"),
+    ("--src one --tgt one --tokenize en english", "language: auto got 'english'"),
+    ("--src one --tgt one --tokenize zh: ja:x", "language: auto got 'ja:x'"),
     ("--src one --tgt one --device tpu", "--device tpu"),
 ]
 GUIDED = "--src two --tgt two --valid-src two --valid-tgt two"  # nothing held out
@@ -176,7 +175,7 @@ CASES = [
         "align model --out w --src w.src --tgt two --tokenize en de",
         "w.src: expected another output",
     ),
-    ("align model --src two --tgt two --tokenize en de", "--tokenize: expected --out"),
+    ("align model --src two --tgt two --tokenize en de", "raw text: expected --out"),
     ("train --config small --out new --src empty --tgt empty", "empty: at least 2"),
     ("train --out one --src two --tgt two", "one: expected a directory"),
 ]

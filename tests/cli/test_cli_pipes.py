@@ -151,7 +151,7 @@ def test_stdout_is_named_by_a_dash_where_it_can_be(
     assert len(apart.out.splitlines()) == SENTENCES
     assert all(0 <= float(line) <= 1 for line in apart.out.splitlines())
     cut = run(*command, "--tokenize", "en", "de", "--out", "-")
-    cut.assert_clean_failure("--tokenize: expected --out")
+    cut.assert_clean_failure("raw text: expected --out")
     for command in (["train", *trained.text()], ["demo"]):
         result = run(*command, "--out", "-", cwd=tmp_path)
         result.assert_clean_failure("-: expected a directory to write to, got stdout")

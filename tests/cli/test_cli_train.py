@@ -446,7 +446,7 @@ def test_the_next_command_works_when_pasted(
     result = run(*command, "--max-minutes", "0.01")
     assert result.code == 0, result.err
     printed = result.err.splitlines()[-1].removeprefix("align with: ")
-    assert printed.endswith("--tokenize en de --out F.align")
+    assert printed.endswith("--tgt FILE --out F.align")
     program, *arguments = shlex.split(printed)
     assert program == "aligner"
     texts = iter([trained.test_src, trained.test_tgt])
@@ -455,6 +455,14 @@ def test_the_next_command_works_when_pasted(
     assert aligned.code == 0, aligned.err
     for name in ("F.align", "F.align.src", "F.align.tgt"):
         assert len((tmp_path / name).read_text().splitlines()) == 12
+    # The model knows how its text was cut, and so does its prior.
+    model = tmp_path / "my model"
+    for command in (["align", model], ["prior", "--load", model]):
+        other = run(*command, *trained.text(), "--tokenize", "en", "fr")
+        other.assert_clean_failure("--tokenize en fr: expected en de, as", "has learnt")
+        silent = run(*command, *trained.text(), "--format", "jsonl")
+        assert silent.code == 0, silent.err
+        assert '"src_tokens":[{"start":0,' in silent.out.splitlines()[0]
     plain = trained.outcome.err.splitlines()[-1]
     assert plain == (
         f"align with: aligner align {trained.model} --src FILE --tgt FILE > F.align"

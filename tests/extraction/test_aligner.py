@@ -27,7 +27,7 @@ from aligner.links.symmetrization import METHODS, symmetrize
 from aligner.nmt.checkpoint import TranslationModel, save_recipe, save_weights
 from aligner.nmt.model_meta import ChosenReading, ModelMeta, save_meta
 from aligner.prior.prior import estimate
-from aligner.terms import Precision, Preset
+from aligner.terms import Cover, Precision, Preset
 from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
 
@@ -83,6 +83,32 @@ def test_one_result_a_pair_in_order(model: TranslationModel, rule: LinkRule) -> 
             assert src in range(len(pair[0]))
             assert tgt in range(len(pair[1]))
     assert sum(len(result.links) for result in results) > 9, "rules are put to use"
+
+
+@pytest.mark.parametrize("cover", ["src", "tgt", "both"])
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
+def test_every_word_of_a_covered_side_has_a_link(
+    model: TranslationModel, rule: LinkRule, cover: Cover
+) -> None:
+    pairs = random_pairs(5)
+    covering = dataclasses.replace(rule, cover=cover)
+    plain, covered = (
+        list(Aligner(model, rule=one).align(pairs)) for one in (rule, covering)
+    )
+    for (src, tgt), few, all_linked in zip(pairs, plain, covered, strict=True):
+        assert few.links <= all_linked.links
+        assert all_linked.score == few.score
+        assert all_linked.scores.keys() == all_linked.links
+        assert all(0 <= score <= 1 for score in all_linked.scores.values())
+        if cover in ("src", "both"):
+            assert {i for i, _ in all_linked.links} == set(range(len(src)))
+        if cover in ("tgt", "both"):
+            assert {j for _, j in all_linked.links} == set(range(len(tgt)))
+
+
+def test_an_unknown_side_to_cover_is_refused() -> None:
+    with pytest.raises(ConfigError, match="cover: expected one of src, tgt, both"):
+        LinkRule(cover="none")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)

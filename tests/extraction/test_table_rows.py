@@ -12,6 +12,7 @@ from small_models import random_model
 from aligner.errors import ConfigError, CorpusError, ModelError
 from aligner.extraction import table_rows
 from aligner.extraction.table_rows import AlignBatch
+from aligner.links.formats import parse_pharaoh
 
 # By the command's options and by the function's; as lines are tokenized or not.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -89,6 +90,23 @@ def test_columns_may_have_other_names(
     named = AlignBatch(trained.model, src="english", tgt="de")(other)
     assert list(named) == ["english", "src", "de", "links", "score", "problem"]
     assert list(named["links"]) == list(plain["links"])
+
+
+def test_json_columns_have_scores_and_places(
+    trained: Trained, columns: dict[str, list[Any]]
+) -> None:
+    plain = AlignBatch(trained.model)(columns)
+    found = AlignBatch(trained.model, format="jsonl", cover="src")(columns)
+    added = ["src_tokens", "tgt_tokens", "links", "score", "problem"]
+    assert list(found) == ["id", "src", "tgt", *added]
+    assert list(found["score"]) == list(plain["score"])
+    for row, line in enumerate(columns["src"]):
+        tokens = found["src_tokens"][row]
+        assert [line[t["start"] : t["end"]] for t in tokens] == line.split()
+        links = {(link["src"], link["tgt"]) for link in found["links"][row]}
+        assert links >= parse_pharaoh(plain["links"][row])
+        if not found["problem"][row]:
+            assert {src for src, _ in links} == set(range(len(tokens)))
 
 
 def test_no_rows_have_columns_of_the_same_types(

@@ -13,6 +13,7 @@ from aligner.links.alignment import flip
 from aligner.links.matching import (
     best_links,
     combine,
+    covered,
     forward_links,
     mixed,
     optimal_links,
@@ -133,3 +134,23 @@ def test_mixing_goes_from_one_to_the_other(
     np.testing.assert_allclose(
         mixed(first, first, weight), row_shares(first), atol=1e-12
     )
+
+
+def test_covering_gives_bare_words_their_likeliest_link() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        probable = rng.random((rng.integers(1, 5), rng.integers(1, 5)))
+        probable[rng.random(probable.shape) < 0.3] = 0
+        links = threshold_links(probable, 0.7)
+        for cover in ("src", "tgt", "both"):
+            expected = set(links)
+            if cover in ("src", "both"):
+                for i, row in enumerate(probable):
+                    if all(src != i for src, _ in links):
+                        expected.add((i, int(np.argmax(row))))
+            before = set(expected)
+            if cover in ("tgt", "both"):
+                for j, column in enumerate(probable.T):
+                    if all(tgt != j for _, tgt in before):
+                        expected.add((int(np.argmax(column)), j))
+            assert covered(links, probable, cover) == expected

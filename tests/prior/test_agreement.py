@@ -11,7 +11,7 @@ import pytest
 from aligner.errors import ConfigError
 from aligner.links.alignment import Alignment
 from aligner.links.evaluation import score
-from aligner.links.matching import geometric_mean, mean_share
+from aligner.links.matching import covered, geometric_mean, mean_share
 from aligner.prior import agreement, cooccurrence, estimation
 from aligner.prior import prior as prior_module
 from aligner.prior.agreement import BACKED_OFF, DIAGONAL, FERTILE, Model, Side
@@ -21,7 +21,7 @@ from aligner.prior.hmm import first_jumps
 from aligner.prior.prior import Prior, spell
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.sample.grammar import SamplePair, sample_corpus
-from aligner.terms import PRESETS, Preset
+from aligner.terms import PRESETS, Cover, Preset
 from aligner.text.numbered import NumberedBitext
 
 Pair = tuple[Sequence[str], Sequence[str]]
@@ -423,6 +423,32 @@ def test_pairs_are_aligned_by_the_threshold_of_a_preset(
         assert pair.links == {link for link, p in soft.items() if p > threshold}
         assert pair.scores == {link: soft[link] for link in pair.links}
     assert [bool(pair.problem) for pair in found] == [not all(pair) for pair in pairs]
+
+
+@pytest.mark.parametrize("cover", ["src", "tgt", "both"])
+def test_covered_sides_have_each_words_likeliest_link(
+    cover: Cover, estimated: Estimated
+) -> None:
+    prior, _ = estimated
+    pairs: list[Pair] = [(pair.src, pair.tgt) for pair in sample_corpus(20, seed=2)]
+    pairs += [([], ["la"]), (["xyz", "uvw"], ["qqq"]), (["a"] * 9, ["b"] * 30)]
+    plain, found = prior.align(pairs), prior.align(pairs, cover=cover)
+    for (src, tgt), few, pair in zip(pairs, plain, found, strict=True):
+        assert pair.score == pytest.approx(few.score)
+        if not src:
+            assert pair.problem
+            continue
+        [(forward, reverse)] = prior.word_scores([(src, tgt)])
+        probable = mean_share(forward[:, :-1].T, reverse[:, :-1])
+        assert pair.links == covered(few.links, probable, cover)
+        assert pair.scores == pytest.approx(
+            {link: probable[link] for link in pair.links}, abs=1e-5
+        )
+
+
+def test_an_unknown_side_to_cover_is_refused(estimated: Estimated) -> None:
+    with pytest.raises(ConfigError, match="cover: expected one of src, tgt, both"):
+        estimated[0].align([], cover="none")  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_aligned_is_refused(

@@ -22,7 +22,8 @@ from aligner.prior.prior import estimate
 from aligner.text.duplicates import PairHashes
 from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import Subwords
-from aligner.text.words import canonical, word_tokenizers
+from aligner.text.tokenizers import word_tokenizers
+from aligner.text.words import canonical
 
 WORDS = [
     *["über", "Straße", "Äpfel", "façade", "naïve", "ångström", "Ω"],

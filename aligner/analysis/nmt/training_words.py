@@ -9,7 +9,7 @@ from aligner.nmt.checkpoint import TranslationModel
 from aligner.terms import OneWay, Side
 from aligner.text.bitext import read_bitext
 from aligner.text.subwords import Subwords
-from aligner.text.words import word_tokenizers
+from aligner.text.tokenizers import word_tokenizers
 
 WordCounts: TypeAlias = Mapping[str, int]
 

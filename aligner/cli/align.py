@@ -144,7 +144,8 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner, with_encoder
+    from aligner.extraction.aligner import Aligner, with_encoder
+    from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once, read_bitext
     from aligner.text.words import word_tokenizers

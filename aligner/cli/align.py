@@ -30,6 +30,13 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
+from aligner.cli.pretrained import (
+    Asked,
+    check_is_kept,
+    default_direction,
+    load_ways,
+    pretrained_aligner,
+)
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares
 from aligner.cli.readings import reading_of
@@ -47,13 +54,18 @@ from aligner.ranges import COUNT, SHARE
 from aligner.terms import Direction, Precision, Preset, Rows, Score, Symmetrization
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, WordPair
     from aligner.extraction.link_rule import LinkRule
+    from aligner.extraction.pair_aligner import PairAligner, WordPair
     from aligner.nmt.checkpoint import TranslationModel
 
 
+MODEL_HELP = (
+    "A model directory; or a translation model of others, by directory or hub name."
+)
+
+
 def align(
-    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
+    model: Annotated[Path, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
     src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
@@ -121,6 +133,22 @@ def align(
         ),
     ] = None,
     encoder: Annotated[str | None, ENCODER] = None,
+    reverse_model: Annotated[
+        str | None,
+        of_reading(
+            metavar="DIR",
+            help="Where MODEL is a translation model of others (transformers, Marian): "
+            "the one from target to source.",
+        ),
+    ] = None,
+    languages: Annotated[
+        tuple[str, str] | None,
+        of_reading(
+            metavar="A B",
+            help="Where that knows many: the source's and the target's, by its codes, "
+            "such as eng_Latn fra_Latn.",
+        ),
+    ] = None,
     layer: Annotated[int | None, LAYER] = None,
     head: Annotated[
         int | None,
@@ -144,9 +172,11 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import Aligner, with_encoder
+    from aligner.extraction.aligner import Aligner, stored_rule, with_encoder
+    from aligner.extraction.link_rule import LinkRule
     from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
+    from aligner.pretrained.translation import is_foreign
     from aligner.text.bitext import check_read_once, read_bitext
     from aligner.text.words import word_tokenizers
 
@@ -162,20 +192,6 @@ def align(
     if rank and (odd := [p for p in places.files if p.exists() and not p.is_file()]):
         raise ConfigError(f"under torchrun: expected --out a file, got {odd[0]}")
     check_inputs_are_kept(places.files, src, tgt)
-    loaded = load_model(model, resolve_device(device, threads))
-    if _was_tokenized(loaded) and not tokenize:
-        say("note: the model was trained with --tokenize; now words stand at spaces")
-    rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
-    reading = reading_of(loaded, layer, rows, score, head)
-    weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
-    if encoder is not None and not weight:
-        raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
-    if prior_weight and loaded.prior is None:
-        raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    prior = None
-    if encoder is not None:
-        prior = with_encoder(loaded, model, encoder, precision)
-    aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     src_words, tgt_words = word_tokenizers(tokenize)
     place = ReadingPlace(src, part)
 
@@ -183,6 +199,35 @@ def align(
         lines = read_bitext(src, tgt, listen=place.note)
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
+    of_links = direction, symmetrize, preset, threshold, one_to_one
+    if reverse_model or languages or is_foreign(str(model)):
+        check_is_kept(src, tgt, encoder)
+        models = load_ways(
+            str(model), reverse_model, languages, resolve_device(device, threads)
+        )
+        rule = _rule(LinkRule(default_direction(models)), *of_links)
+        asked = Asked.of(layer, rows, score, head)
+        wanted = preset if threshold is None else None
+        aligner: PairAligner = pretrained_aligner(
+            models, read, rule, asked, wanted, prior_weight or 0, max_length, precision
+        )
+    else:
+        loaded = load_model(model, resolve_device(device, threads))
+        if _was_tokenized(loaded) and not tokenize:
+            say(
+                "note: the model was trained with --tokenize; now words stand at spaces"
+            )
+        rule = _rule(stored_rule(loaded, preset), *of_links)
+        reading = reading_of(loaded, layer, rows, score, head)
+        weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+        if encoder is not None and not weight:
+            raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
+        if prior_weight and loaded.prior is None:
+            raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
+        prior = None
+        if encoder is not None:
+            prior = with_encoder(loaded, model, encoder, precision)
+        aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     chunks = chunks_of_shard(read, part, 1 if line_by_line else None)
     progress = AlignmentProgress(place.share, shown_by=rank)
     written = _write_together(aligner, chunks, places, progress, rank)
@@ -208,7 +253,7 @@ def _share(
 
 
 def _write_together(
-    aligner: "Aligner",
+    aligner: "PairAligner",
     chunks: Iterable[NumberedChunk],
     places: Places,
     progress: AlignmentProgress,
@@ -229,22 +274,20 @@ def _write_together(
 
 
 def _rule(
-    model: "TranslationModel",
+    stored: "LinkRule",
     direction: "Direction | None",
     symmetrize: Symmetrization,
     preset: Preset,
     threshold: float | None,
     one_to_one: bool,
 ) -> "LinkRule":
-    """Return what the options say of links, and for the rest the model's own choice.
+    """Return what the options say of links, and for the rest what is stored.
 
     Raises:
         ConfigError: an option has no effect beside the others.
     """
-    from aligner.extraction.aligner import stored_rule
     from aligner.extraction.link_rule import LinkRule
 
-    stored = stored_rule(model, preset)
     rule = LinkRule(
         direction or stored.direction,
         symmetrize,

@@ -9,30 +9,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-import numpy as np
-
-from aligner.errors import ConfigError, CorpusError
+from aligner.errors import ConfigError
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule, PairScores
 from aligner.extraction.pair_aligner import PRIOR_WEIGHT, PairAligner, WordPair
-from aligner.extraction.reading import Reading, WordScores, read_word_scores
+from aligner.extraction.reading import (
+    PLAIN,
+    Reading,
+    WordScores,
+    read_word_scores,
+)
 from aligner.extraction.selection import (
     agreement,
-    choose_by_norm,
     choose_threshold,
     links_by_reading,
 )
-from aligner.links.alignment import flip
+from aligner.links.alignment import Alignment, flip
 from aligner.pretrained.one_way import OneWayModel
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
-from aligner.prior.prior import Prior
+from aligner.prior.prior import Prior, estimate_prior
 from aligner.ranges import COUNT, SHARE
-from aligner.terms import PRESETS, OneWay, Precision, Preset, Score
+from aligner.terms import PRESETS, OneWay, Precision, Preset, Rows, Score
 from aligner.text.subwords import tag
 
 log = logging.getLogger(__name__)
 TAG = tag("tgt", both=False)
-SAMPLE_PAIRS, SAMPLE_WORDS = 200, 100  # that are chosen by, and words on a side
+BOTH_ROWS: tuple[Rows, ...] = ("awi", "awo")
+LONGEST = 500  # pieces on a side of a pair that is chosen by
 
 Models = Mapping[OneWay, OneWayModel]
 Readings = Mapping[OneWay, Reading]
@@ -65,8 +68,8 @@ class PretrainedAligner(PairAligner):
         """Set up alignment with loaded models.
 
         Raises:
-            ConfigError: a model has no such layer, head or rows, or there is no model
-                of a direction that the rule needs.
+            ConfigError: a model has no such layer, head, rows or score, or there is no
+                model of a direction that the rule needs.
         """
         COUNT.check("max_length", max_length)
         SHARE.check("prior_weight", prior_weight)
@@ -164,72 +167,92 @@ def cut_pairs(
     return cut
 
 
-def sample_of(pairs: Sequence[WordPair]) -> list[WordPair]:
-    """Return evenly spread pairs of usual length to choose by.
-
-    Raises:
-        CorpusError: there are none.
-    """
-    usual = [
-        place
-        for place, (src, tgt) in enumerate(pairs)
-        if src and tgt and max(len(src), len(tgt)) <= SAMPLE_WORDS
-    ]
-    if not usual:
-        raise CorpusError(
-            f"expected a pair of at most {SAMPLE_WORDS} words a side to choose by, "
-            "got none"
-        )
-    spread = np.linspace(0, len(usual) - 1, min(SAMPLE_PAIRS, len(usual)))
-    return [pairs[usual[place]] for place in spread.astype(int).tolist()]
-
-
 def choose_readings(
-    models: Models, pairs: Sequence[WordPair], score: Score = "norm"
+    models: Models,
+    pairs: Sequence[WordPair],
+    layer: int | None = None,
+    rows: Rows | None = None,
+    score: Score = "norm",
 ) -> dict[OneWay, Reading]:
     """Choose the layer and rows of each model by some pairs, without gold.
 
     Those of both ways by which the links agree best, see `selection.agreement`; of one
-    model alone, the layer of the highest mean norm, read where a word is fed in.
+    model alone, those that agree best with a prior of the pairs. (The highest mean norm
+    says which layer reads most, but not which row speaks for a word.)
+
+    Args:
+        models: by direction.
+        pairs: of the text.
+        layer: the only one to be tried, from 0; by default all.
+        rows: likewise; by default where a word is fed in, and where it is foretold.
+        score: what is read.
+
+    Raises:
+        ConfigError: a model has no such layer or rows.
     """
-    good = [pair for pair in pairs if not problem_of(models, pair, 1 << 20)]
+    good = [pair for pair in pairs if not problem_of(models, pair, LONGEST)]
     cut = {way: cut_pairs(model, way, good) for way, model in models.items()}
-    if len(models) == 1:
-        [(way, model)] = models.items()
-        reading = choose_by_norm(model.network, cut[way]).reading
-        log.info("layer %d AWI, of the highest mean norm", reading.layer + 1)
-        return {way: replace(reading, score=score)}
-    links = {
-        way: links_by_reading(model.network, cut[way], TAG, _readings(model, score))
+    tried = {
+        way: [
+            Reading(number, name, score)
+            for number in (range(model.network.depth) if layer is None else [layer])
+            for name in (BOTH_ROWS if rows is None else (rows,))
+        ]
         for way, model in models.items()
     }
+    for way, model in models.items():
+        for reading in tried[way]:
+            _check(model, reading)
+    links = {
+        way: links_by_reading(model.network, cut[way], TAG, tried[way])
+        for way, model in models.items()
+    }
+    if len(models) == 1:
+        [(way, of_reading)] = links.items()
+        return {way: _as_the_prior(of_reading, good, way)}
     turned = {
-        reading: [flip(found) for found in of_reading]
-        for reading, of_reading in links["reverse"].items()
+        reading: list(map(flip, found)) for reading, found in links["reverse"].items()
     }
     figures = {
         (there, back): agreement(links["forward"][there], turned[back])
         for there, back in product(links["forward"], turned)
     }
-    best = max(figures, key=lambda both: figures[both])
-    forward, reverse = best
+    forward, reverse = best = max(figures, key=lambda both: figures[both])
     log.info(
-        "forward layer %d %s, reverse layer %d %s: they agree by %.3f",
-        forward.layer + 1,
-        forward.rows.upper(),
-        reverse.layer + 1,
-        reverse.rows.upper(),
+        "forward %s, reverse %s: they agree by %.3f, on %d pairs",
+        _name(forward),
+        _name(reverse),
         figures[best],
+        len(good),
     )
     return {"forward": forward, "reverse": reverse}
 
 
-def _readings(model: OneWayModel, score: Score) -> list[Reading]:
-    return [
-        Reading(layer, rows, score)
-        for layer in range(model.network.depth)
-        for rows in ("awi", "awo")
-    ]
+def _as_the_prior(
+    links: Mapping[Reading, Sequence[Alignment]],
+    pairs: Sequence[WordPair],
+    way: OneWay,
+) -> Reading:
+    """Return the reading whose links agree best with those of a prior of the pairs.
+
+    Of few pairs, it is a poor one, but good enough to tell which row speaks for a word.
+    """
+    of_prior = [pair.links for pair in estimate_prior(pairs).align(pairs)]
+    expected = of_prior if way == "forward" else list(map(flip, of_prior))
+    figures = {reading: agreement(found, expected) for reading, found in links.items()}
+    best = max(figures, key=lambda reading: figures[reading])
+    log.info(
+        "%s %s: it agrees with a prior of %d pairs by %.3f",
+        way,
+        _name(best),
+        len(pairs),
+        figures[best],
+    )
+    return best
+
+
+def _name(reading: Reading) -> str:
+    return f"layer {reading.layer + 1} {reading.rows.upper()}"
 
 
 def _check(model: OneWayModel, reading: Reading) -> None:
@@ -241,6 +264,10 @@ def _check(model: OneWayModel, reading: Reading) -> None:
     if reading.head is not None and reading.head >= heads:
         raise ConfigError(
             f"{model.name}: expected a head from 1 to {heads}, got {reading.head + 1}"
+        )
+    if reading.score not in PLAIN:
+        raise ConfigError(
+            f"{model.name}: expected score {' or '.join(PLAIN)}, got {reading.score}"
         )
     if reading.rows == "full":
         raise ConfigError(

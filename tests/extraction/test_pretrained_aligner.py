@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_marian import WORDS, save_marian
 
-from aligner.errors import ConfigError, CorpusError
+from aligner.errors import ConfigError
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.pair_aligner import WordPair
 from aligner.extraction.pretrained_aligner import (
@@ -14,7 +14,6 @@ from aligner.extraction.pretrained_aligner import (
     PretrainedAligner,
     choose_readings,
     cut_pairs,
-    sample_of,
 )
 from aligner.extraction.reading import Reading
 from aligner.extraction.selection import agreement
@@ -89,12 +88,27 @@ def test_the_readings_are_those_that_agree_best(
     assert figures[found] == max(figures.values())
 
 
-def test_one_model_is_read_where_words_are_fed_in(
+def test_one_model_is_read_as_a_prior_has_it(
     models: Models, pairs: list[WordPair]
 ) -> None:
+    expected = [pair.links for pair in estimate_prior(pairs).align(pairs)]
     chosen = choose_readings({"reverse": models["reverse"]}, pairs)
-    assert chosen.keys() == {"reverse"}
-    assert chosen["reverse"].rows == "awi"
+    figures = {}
+    for layer, rows in product((0, 1), ("awi", "awo")):
+        reading = Reading(layer, rows)
+        alone = PretrainedAligner(
+            {"reverse": models["reverse"]}, {"reverse": reading}, precision="float32"
+        )
+        found = [pair.links for pair in alone.align(pairs)]
+        figures[reading] = agreement(found, expected)
+    assert figures[chosen["reverse"]] == max(figures.values())
+
+
+def test_what_is_given_is_not_chosen(models: Models, pairs: list[WordPair]) -> None:
+    chosen = choose_readings(models, pairs, layer=1, rows="awo", score="weight")
+    assert chosen == both(Reading(1, "awo", "weight"))
+    with pytest.raises(ConfigError, match="a layer from 1 to 2, got 3"):
+        choose_readings(models, pairs, layer=2)
 
 
 def test_a_prior_is_mixed_in_by_its_weight(
@@ -125,23 +139,13 @@ def test_what_a_model_has_not_is_refused(models: Models) -> None:
         (Reading(2, "awi"), "a layer from 1 to 2, got 3"),
         (Reading(0, "awi", head=2), "a head from 1 to 2, got 3"),
         (Reading(0, "full"), "awi or awo, got full"),
+        (Reading(0, "awi", "resln"), "norm or weight, got resln"),
     ):
         with pytest.raises(ConfigError, match=expected):
             PretrainedAligner(models, both(reading))
     one = {"forward": models["forward"]}
     with pytest.raises(ConfigError, match="none for reverse"):
         PretrainedAligner(one, {"forward": READING}, LinkRule("both"))
-
-
-def test_pairs_to_choose_by_are_spread_and_usual() -> None:
-    pairs: list[WordPair] = [([str(i)], ["x"]) for i in range(1000)]
-    pairs[0] = (["long"] * 101, ["x"])
-    found = sample_of(pairs)
-    assert len(found) == 200
-    assert found[0] == (["1"], ["x"])
-    assert found[-1] == (["999"], ["x"])
-    with pytest.raises(CorpusError, match="at most 100 words"):
-        sample_of([pairs[0], ([], [])])
 
 
 def test_reverse_models_read_the_target(models: Models) -> None:

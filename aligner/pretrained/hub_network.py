@@ -121,7 +121,7 @@ class HookedDecoder:
 
     def _noting(self, layer: int, part: str) -> Any:
         def note(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            asked = getattr(self._seen, "asked", ())
+            asked: range = getattr(self._seen, "asked", range(0))
             if layer not in asked:
                 return
             parts = self._seen.layers.setdefault(layer, {})

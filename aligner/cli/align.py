@@ -59,13 +59,11 @@ if TYPE_CHECKING:
     from aligner.nmt.checkpoint import TranslationModel
 
 
-MODEL_HELP = (
-    "A model directory; or a translation model of others, by directory or hub name."
-)
-
-
 def align(
-    model: Annotated[Path, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model directory, ours or others'.", metavar="MODEL"),
+    ],
     src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
@@ -137,16 +135,14 @@ def align(
         str | None,
         of_reading(
             metavar="DIR",
-            help="Where MODEL is a translation model of others (transformers, Marian): "
-            "the one from target to source.",
+            help="Of others' models, the one of the other way.",
         ),
     ] = None,
     languages: Annotated[
         tuple[str, str] | None,
         of_reading(
             metavar="A B",
-            help="Where that knows many: the source's and the target's, by its codes, "
-            "such as eng_Latn fra_Latn.",
+            help="If it knows many; by its codes, such as eng_Latn fra_Latn.",
         ),
     ] = None,
     layer: Annotated[int | None, LAYER] = None,

@@ -5,12 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from aligner.errors import ConfigError, ModelError
-from aligner.pretrained.hub_network import (
-    HookedDecoder,
-    HubNetwork,
-    ModelIds,
-    check_sums,
-)
+from aligner.pretrained.hub_network import HookedDecoder, HubNetwork, ModelIds
+from aligner.pretrained.hub_trial import check_sums
 from aligner.pretrained.loading import check_token_ids, load_pretrained, token_ids
 from aligner.pretrained.one_way import OneWayModel, Pieces
 from aligner.text.subwords import SPECIALS

@@ -90,8 +90,10 @@ def _files(directory: Path) -> tuple[Path, tuple[Path, Path]]:
         text = path.read_text(encoding="utf-8", errors="replace")
         options = parse_yaml(text, str(path))
         if {"models", "vocabs"} <= options.keys():
-            models = [directory / str(name) for name in options["models"]]
-            vocabularies = [directory / str(name) for name in options["vocabs"]]
+            models, vocabularies = (
+                [directory / str(name) for name in options[key] or ()]
+                for key in ("models", "vocabs")
+            )
             if len(models) != 1 or len(vocabularies) != 2:
                 raise ModelError(
                     f"{path}: expected one model and two vocabularies, got "

@@ -10,17 +10,16 @@ zero vector, which is what Marian feeds its decoder first.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from aligner.errors import ModelError
 from aligner.nmt.attention import MultiHeadAttention
-from aligner.nmt.config import TransformerConfig, first_problem
+from aligner.nmt.config import TransformerConfig
 from aligner.nmt.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -30,32 +29,10 @@ from aligner.nmt.transformer import (
     Transformer,
 )
 from aligner.pretrained.marian_file import MarianFile
+from aligner.pretrained.marian_options import checked_options, sizes_of
 from aligner.text.subwords import EOS, SPECIALS
 
 NORM_EPSILON = 1e-9
-# What Marian's options have to be; None where one is missing in older files.
-EXPECTED: dict[str, tuple[Any, ...]] = {
-    "type": ("transformer",),
-    "transformer-preprocess": ("", None),
-    "transformer-postprocess": ("dan", "an"),
-    "transformer-postprocess-emb": ("d", "", None),
-    "transformer-postprocess-top": ("", None),
-    "transformer-decoder-autoreg": ("self-attention", "rnn", None),
-    "transformer-ffn-activation": ("relu", "swish"),
-    "transformer-decoder-ffn-activation": ("relu", "swish", None),
-    "transformer-ffn-depth": (2, None),
-    "transformer-decoder-ffn-depth": (2, 0, None),
-    "transformer-train-position-embeddings": (False, None),
-    "transformer-no-projection": (False, None),
-    "transformer-rnn-projection": (False, None),
-    "transformer-no-bias": (False, None),
-    "transformer-no-affine": (False, None),
-    "transformer-pool": (False, None),
-    "transformer-tied-layers": ([], None),
-    "lemma-dim-emb": (0, None),
-    "input-types": ([], None),
-    "ulr": (False, None),
-}
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "swish": nn.SiLU}
 
 
@@ -114,9 +91,9 @@ class MarianNetwork(Transformer):
             ModelError: an option that is not supported, or an array that is missing or
                 of another shape.
         """
-        options, weights = _checked(model.options), _Weights(model.arrays)
+        options, weights = checked_options(model.options), _Weights(model.arrays)
         read = weights.table("encoder_Wemb", "Wemb")
-        super().__init__(_config(options), len(read) + len(SPECIALS))
+        super().__init__(sizes_of(options), len(read) + len(SPECIALS))
         self.embedding = _embedding(read, eos_read)
         written = weights.table("decoder_Wemb", "Wemb", "encoder_Wemb")
         is_shared = written.data_ptr() == read.data_ptr()
@@ -272,45 +249,3 @@ def _with_specials(table: Tensor, eos: int) -> Tensor:
     specials = table.new_zeros(len(SPECIALS), table.shape[1])
     specials[EOS] = table[eos]
     return torch.cat([specials, table])
-
-
-def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options if all are supported.
-
-    Raises:
-        ModelError: one is not.
-    """
-    for name, known in EXPECTED.items():
-        if (found := options.get(name)) not in known:
-            wanted = " or ".join(repr(one) for one in known if one is not None)
-            raise ModelError(
-                f"expected a model of Marian with {name} {wanted}, got {found!r}"
-            )
-    recurrent = options.get("transformer-decoder-autoreg") == "rnn"
-    if recurrent and (cell := options.get("dec-cell")) != "ssru":
-        raise ModelError(
-            f"expected a model of Marian with dec-cell 'ssru', got {cell!r}"
-        )
-    return options
-
-
-def _config(options: Mapping[str, Any]) -> TransformerConfig:
-    names = {
-        "dim": "dim-emb",
-        "heads": "transformer-heads",
-        "encoder_layers": "enc-depth",
-        "decoder_layers": "dec-depth",
-        "feed_forward_dim": "transformer-dim-ffn",
-    }
-    sizes: dict[str, Any] = {
-        ours: options.get(theirs) for ours, theirs in names.items()
-    }
-    for ours, size in sizes.items():
-        if not isinstance(size, int):
-            raise ModelError(
-                f"expected a model of Marian with a number {names[ours]}, got {size!r}"
-            )
-    try:
-        return TransformerConfig(**sizes, dropout=0.0, norm="post")
-    except ValidationError as error:
-        raise ModelError(first_problem(error)) from error

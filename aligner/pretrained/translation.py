@@ -46,33 +46,33 @@ def load_ways(
             known, or of no use.
         ModelError: one does not load, or is no such model.
     """
-    src, tgt = languages or (None, None)
+    turned = languages and languages[::-1]
+    ways, told = _load(name, languages, device)
     if reverse is not None:
-        return {
-            "forward": _load(name, src, tgt, device),
-            "reverse": _load(reverse, tgt, src, device),
-        }
+        [back, *_], back_told = _load(reverse, turned, device)
+        ways, told = [ways[0], back], told or back_told
+    if languages and not told:
+        raise ConfigError(f"{name}: expected no --languages, as it knows one pair only")
+    directions: tuple[OneWay, ...] = ("forward", "reverse")
+    return dict(zip(directions, ways, strict=False))
+
+
+def _load(
+    name: str, languages: tuple[str, str] | None, device: str
+) -> tuple[list[OneWayModel], bool]:
+    """Return the one or two ways of a model, and whether it was told languages."""
     if _is_marian(name):
-        return {"forward": _load(name, src, tgt, device)}
-    from aligner.pretrained.hub import HubTranslation
+        return [load_marian(Path(name), device)], False
+    from aligner.pretrained.hub import HubTranslation  # transformers takes seconds
 
     loaded = HubTranslation.load(name, device)
-    ways: dict[OneWay, OneWayModel] = {"forward": loaded.one_way(src, tgt)}
+    if not loaded.knows_languages:
+        return [loaded.one_way()], False
+    src, tgt = languages or (None, None)
+    ways = [loaded.one_way(src, tgt)]
     if loaded.is_multilingual:
-        ways["reverse"] = loaded.one_way(tgt, src)
-    return ways
-
-
-def _load(name: str, read: str | None, written: str | None, device: str) -> OneWayModel:
-    if _is_marian(name):
-        if read is not None:
-            raise ConfigError(
-                f"{name}: expected no --languages, as it knows one pair only"
-            )
-        return load_marian(Path(name), device)
-    from aligner.pretrained.hub import HubTranslation
-
-    return HubTranslation.load(name, device).one_way(read, written)
+        ways.append(loaded.one_way(tgt, src))
+    return ways, True
 
 
 def _is_marian(name: str) -> bool:

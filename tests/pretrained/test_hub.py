@@ -1,5 +1,6 @@
 """Encoder-decoders of `transformers`: each kind against its own output, in float64."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from aligner.extraction.forced_decoding import forced_batches
 from aligner.extraction.pretrained_aligner import TAG, cut_pairs
 from aligner.nmt.norms import layer_norms
 from aligner.pretrained.hub import HubTranslation
+from aligner.pretrained.translation import load_ways
+from aligner.text.subwords import SPECIALS
 
 pytestmark = pytest.mark.slow
 PAIRS = [
@@ -143,6 +146,22 @@ def test_every_language_pair_is_a_way_of_one_model(tmp_path: Path) -> None:
     back = loaded.one_way("fra_Latn", "eng_Latn")
     assert there.read(["a"])[0][0] != back.read(["a"])[0][0]
     assert there.read(["a"])[0][1:].tolist() == back.written(["a"])[0].tolist()
+
+
+def test_a_mark_names_the_language_that_opus_writes(tmp_path: Path) -> None:
+    there = save_translator("marian", tmp_path / "there")
+    back = save_translator("marian", tmp_path / "back")
+    vocabulary = json.loads((there / "vocab.json").read_text())
+    mark = vocabulary[">>fr<<"] = len(vocabulary)
+    (there / "vocab.json").write_text(json.dumps(vocabulary))
+    ways = load_ways(str(there), str(back), ("en", "fr"))
+    ids, of_word = ways["forward"].read(["house"])
+    assert (ids[0], of_word[0]) == (len(SPECIALS) + mark, -1)
+    assert ways["reverse"].read(["house"])[1][0] == 0
+    with pytest.raises(ConfigError, match="such as fr, got 'de'"):
+        load_ways(str(there), str(back), ("en", "de"))
+    with pytest.raises(ConfigError, match="expected no --languages"):
+        load_ways(str(back), None, ("en", "fr"))
 
 
 @pytest.mark.parametrize(

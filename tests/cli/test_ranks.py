@@ -17,7 +17,7 @@ pair_aligner.CHUNK_PAIRS = 3
 if os.environ.get("RANK") == {dying!r}:
     def die(self, chunk):
         os.kill(os.getpid(), signal.SIGKILL)
-    aligner.Aligner.align_chunk = die
+    pair_aligner.PairAligner.align_chunk = die
 main()
 """
 

@@ -58,7 +58,7 @@ PARTS = {
     "word scores": ["aligner.extraction.reading:word_scores"],
     "prior": [
         "aligner.prior.prior:Prior.word_scores",
-        "aligner.extraction.aligner:_mixed",
+        "aligner.extraction.pair_aligner:_mixed",
     ],
     "matching, symmetrization": ["aligner.extraction.link_rule:LinkRule.links"],
     "writing": ["aligner.links.formats:format_pharaoh"],

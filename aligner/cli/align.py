@@ -1,7 +1,6 @@
 """aligner align: write the word alignments of parallel text."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +34,13 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
+from aligner.cli.pretrained import (
+    Asked,
+    check_is_kept,
+    default_direction,
+    load_ways,
+    pretrained_aligner,
+)
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares
 from aligner.cli.readings import reading_of
@@ -62,13 +68,15 @@ from aligner.terms import (
 )
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, WordPair
     from aligner.extraction.link_rule import LinkRule
-    from aligner.nmt.checkpoint import TranslationModel
+    from aligner.extraction.pair_aligner import PairAligner, WordPair
 
 
 def align(
-    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model directory, ours or others'.", metavar="MODEL"),
+    ],
     src: Annotated[str, SRC],
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
@@ -140,6 +148,20 @@ def align(
         ),
     ] = None,
     encoder: Annotated[str | None, ENCODER] = None,
+    reverse_model: Annotated[
+        str | None,
+        of_reading(
+            metavar="DIR",
+            help="Of others' models, the one of the other way.",
+        ),
+    ] = None,
+    languages: Annotated[
+        tuple[str, str] | None,
+        of_reading(
+            metavar="A B",
+            help="If it knows many; by its codes, such as eng_Latn fra_Latn.",
+        ),
+    ] = None,
     layer: Annotated[int | None, LAYER] = None,
     head: Annotated[
         int | None,
@@ -163,9 +185,12 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import PRIOR_WEIGHT, Aligner, with_encoder
+    from aligner.extraction.aligner import Aligner, stored_rule, with_encoder
+    from aligner.extraction.link_rule import LinkRule
+    from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
     from aligner.nmt.model_meta import META, read_meta
+    from aligner.pretrained.translation import is_foreign
     from aligner.text.bitext import check_read_once, is_piped, read_bitext
     from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
@@ -176,10 +201,10 @@ def align(
     style = Style(format, offsets, scores)
     style.check()
     stored = read_meta(model).files.tokenize if (model / META).is_file() else None
-    languages = agreed_languages(stored, tokenize, model)
+    tokenized = agreed_languages(stored, tokenize, model)
     places = Places.of(
         out,
-        languages is not None,
+        tokenized is not None,
         sentence_scores,
         words,
         style,
@@ -192,27 +217,39 @@ def align(
     if rank and (odd := [p for p in places.files if p.exists() and not p.is_file()]):
         raise ConfigError(f"under torchrun: expected --out a file, got {odd[0]}")
     check_inputs_are_kept(places.files, src, tgt)
-    loaded = load_model(model, resolve_device(device, threads))
-    rule = _rule(loaded, direction, symmetrize, preset, threshold, one_to_one)
-    rule = replace(rule, cover=cover)
-    reading = reading_of(loaded, layer, rows, score, head)
-    weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
-    if encoder is not None and not weight:
-        raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
-    if prior_weight and loaded.prior is None:
-        raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
-    src_words, tgt_words = word_tokenizers(languages)
+    src_words, tgt_words = word_tokenizers(tokenized)
     place = ReadingPlace(src, part)
 
     def read() -> Iterator["WordPair"]:
         lines = read_bitext(src, tgt, listen=place.note)
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
-    prior = None
-    if encoder is not None:
-        first = () if any(map(is_piped, (src, tgt or src))) else read()
-        prior = with_encoder(loaded, model, encoder, precision, first)
-    aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
+    of_links = direction, symmetrize, preset, threshold, one_to_one, cover
+    if reverse_model or languages or is_foreign(str(model)):
+        check_is_kept(src, tgt, encoder)
+        models = load_ways(
+            str(model), reverse_model, languages, resolve_device(device, threads)
+        )
+        rule = _rule(LinkRule(default_direction(models)), *of_links)
+        asked = Asked.of(layer, rows, score, head)
+        wanted = preset if threshold is None else None
+        aligner: PairAligner = pretrained_aligner(
+            models, read, rule, asked, wanted, prior_weight or 0, max_length, precision
+        )
+    else:
+        loaded = load_model(model, resolve_device(device, threads))
+        rule = _rule(stored_rule(loaded, preset), *of_links)
+        reading = reading_of(loaded, layer, rows, score, head)
+        weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+        if encoder is not None and not weight:
+            raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
+        if prior_weight and loaded.prior is None:
+            raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
+        prior = None
+        if encoder is not None:
+            first = () if any(map(is_piped, (src, tgt or src))) else read()
+            prior = with_encoder(loaded, model, encoder, precision, first)
+        aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     chunks = chunks_of_shard(read, part, 1 if line_by_line else None)
     progress = AlignmentProgress(place.share, shown_by=rank)
     written = _write_together(aligner, chunks, places, progress, rank)
@@ -238,7 +275,7 @@ def _share(
 
 
 def _write_together(
-    aligner: "Aligner",
+    aligner: "PairAligner",
     chunks: Iterable[NumberedChunk],
     places: Places,
     progress: AlignmentProgress,
@@ -259,27 +296,27 @@ def _write_together(
 
 
 def _rule(
-    model: "TranslationModel",
+    stored: "LinkRule",
     direction: "Direction | None",
     symmetrize: Symmetrization,
     preset: Preset,
     threshold: float | None,
     one_to_one: bool,
+    cover: Cover | None,
 ) -> "LinkRule":
-    """Return what the options say of links, and for the rest the model's own choice.
+    """Return what the options say of links, and for the rest what is stored.
 
     Raises:
         ConfigError: an option has no effect beside the others.
     """
-    from aligner.extraction.aligner import stored_rule
     from aligner.extraction.link_rule import LinkRule
 
-    stored = stored_rule(model, preset)
     rule = LinkRule(
         direction or stored.direction,
         symmetrize,
         stored.threshold if threshold is None else threshold,
         one_to_one,
+        cover,
     )
     of_soft = {
         f"--preset {preset}": preset != "balanced",

@@ -85,7 +85,7 @@ def chunks_of_shard(
     shards together give what one process gives, to the last bit. It is read once more
     to count them. `most` limits the pairs of a chunk further.
     """
-    from aligner.extraction.aligner import chunks
+    from aligner.extraction.pair_aligner import chunks
 
     of, number = (shard.of, shard.number) if shard else (1, 1)
     count = sum(1 for _ in read()) if shard else 0

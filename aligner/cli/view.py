@@ -249,7 +249,7 @@ def _links(
 
     By themselves, the last bits of their scores would differ, and some links, too.
     """
-    from aligner.extraction.aligner import chunks
+    from aligner.extraction.pair_aligner import chunks
 
     links: dict[int, Alignment] = {}
     wanted, first = set(chosen), 0

@@ -1,12 +1,8 @@
 """Load a model, align sentence pairs."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
-
-import numpy as np
-import torch
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import SubwordPair
@@ -15,9 +11,10 @@ from aligner.extraction.link_rule import (
     LinkRule,
     PairScores,
 )
+from aligner.extraction.pair_aligner import PRIOR_WEIGHT as PRIOR_WEIGHT
+from aligner.extraction.pair_aligner import PairAligner
+from aligner.extraction.pair_aligner import WordPair as WordPair
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
-from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import mixed
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
@@ -33,18 +30,12 @@ from aligner.terms import (
 )
 from aligner.text.subwords import Subwords, tag
 from aligner.text.tokenizers import WordTokenizer, word_tokenizers
-from aligner.text.words import check_words, lowered
+from aligner.text.words import lowered
 
-WordPair = tuple[Sequence[str], Sequence[str]]
-
-FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
-CHUNK_PAIRS = 2048
-CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 GROWTH = 4  # characters, at most, that one becomes in the form that subwords know
-PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
 
 
-class Aligner:
+class Aligner(PairAligner):
     """A loaded model that aligns sentence pairs.
 
     aligner = Aligner.load("models/enfr")
@@ -92,6 +83,7 @@ class Aligner:
         self.max_length = max_length
         self.prior = prior or model.prior
         self.prior_weight = prior_weight if self.prior else 0.0
+        self.lowercase = model.config.subwords.lowercase
         self.precision = precision
         self._check()
 
@@ -130,63 +122,8 @@ class Aligner:
         """
         return word_tokenizers(self.model.meta.files.tokenize)
 
-    def align(self, pairs: Iterable[WordPair]) -> Iterator[AlignedPair]:
-        """Yield one result for each sentence pair, in order, in bounded memory.
-
-        Raises:
-            TypeError: a side of a pair, which is named, is no sequence of words.
-        """
-        for chunk in chunks(_checked(pairs)):
-            yield from self.align_chunk(chunk)
-
-    def align_chunk(self, chunk: Sequence[WordPair]) -> Iterator[AlignedPair]:
-        """Yield one result for each of some pairs, read together.
-
-        How pairs are put together decides the last bits of their scores: the same
-        chunk always gives the same links.
-        """
-        problems = [self.problem(pair) for pair in chunk]
-        good = [
-            pair for pair, problem in zip(chunk, problems, strict=True) if not problem
-        ]
-        scores = iter(self._word_scores(good))
-        for problem in problems:
-            if problem:
-                yield AlignedPair(frozenset(), {}, problem=problem)
-            else:
-                yield self.rule.links(next(scores))
-
-    def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        """Return the word scores of pairs that have no `problem`.
-
-        Raises:
-            TypeError: a side of a pair, which is named, is no sequence of words.
-        """
-        return self._word_scores(list(_checked(pairs)))
-
-    def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        prior = self.prior
-        if prior is None or not self.prior_weight:
-            return self._network_scores(pairs)
-        of_prior = pairs
-        if self.model.config.subwords.lowercase:
-            of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
-        with ThreadPoolExecutor(1) as beside:
-            expected = beside.submit(prior.word_scores, of_prior)
-            if torch.get_num_threads() == 1 or isinstance(prior, PriorWithEncoder):
-                expected.result()  # nothing else computes meanwhile
-            scores = self._network_scores(pairs)
-        return [
-            PairScores(
-                _mixed(pair.forward, prior_forward, self.prior_weight),
-                _mixed(pair.reverse, prior_reverse, self.prior_weight),
-            )
-            for pair, (prior_forward, prior_reverse) in zip(
-                scores, expected.result(), strict=True
-            )
-        ]
-
     def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
+        """Return what the network says of pairs that have no `problem`."""
         segmented = [SubwordPair.of(pair, self.model.subwords) for pair in pairs]
         direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
@@ -224,16 +161,6 @@ class Aligner:
                 "the model was trained forward only: expected direction forward, "
                 f"got {rule.direction}"
             )
-
-
-def _checked(pairs: Iterable[WordPair]) -> Iterator[WordPair]:
-    """Yield pairs whose sides are words, as a type checker would have it."""
-    for number, pair in enumerate(pairs, start=1):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(f"pair {number}: expected two sides, got {pair!r:.60}")
-        check_words(pair[0], f"pair {number}, source side")
-        check_words(pair[1], f"pair {number}, target side")
-        yield pair[0], pair[1]
 
 
 def with_encoder(
@@ -282,37 +209,6 @@ def problem_of(pair: WordPair, subwords: Subwords, max_length: int) -> str:
                     f"more than max_length {max_length}"
                 )
     return ""
-
-
-def _mixed(
-    attention: WordScores | None, prior: WordScores, weight: float
-) -> WordScores | None:
-    """Return the weighted geometric mean of attention and prior, row by row."""
-    if attention is None:
-        return None
-    return mixed(attention, prior, weight).astype(np.float32)
-
-
-def chunks(
-    pairs: Iterable[WordPair], most: int | None = None
-) -> Iterator[list[WordPair]]:
-    """Yield the pairs in lists that are limited in number and in size.
-
-    Where they are cut depends on the pairs alone: the first are short. `most` limits
-    the number further.
-    """
-    chunk: list[WordPair] = []
-    most = most or CHUNK_PAIRS
-    limit, cells = min(FIRST_CHUNK_PAIRS, most), 0
-    for src, tgt in pairs:
-        chunk.append((src, tgt))
-        cells += len(src) * len(tgt)
-        if len(chunk) == limit or cells > CHUNK_CELLS:
-            yield chunk
-            chunk, cells = [], 0
-            limit = min(2 * limit, most)
-    if chunk:
-        yield chunk
 
 
 def trained_direction(model: TranslationModel) -> TrainedDirection:

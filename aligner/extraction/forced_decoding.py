@@ -23,7 +23,8 @@ BATCH_CELLS = 1 << 19  # source positions x target positions, over the batch
 class SubwordPair(NamedTuple):
     """A sentence pair as subwords, where `src` is the side that is read.
 
-    `src_words` and `tgt_words` give the word that each subword is part of.
+    `src_words` and `tgt_words` give the word that each subword is part of; -1 for what
+    stands around the source besides EOS, such as the name of its language.
     """
 
     src: Ids
@@ -47,7 +48,7 @@ class SubwordPair(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """The number of words on the side that is written, and that is read."""
-        return int(self.tgt_words[-1]) + 1, int(self.src_words[-1]) + 1
+        return int(self.tgt_words[-1]) + 1, int(self.src_words.max()) + 1
 
 
 class ForcedBatch(NamedTuple):
@@ -57,7 +58,7 @@ class ForcedBatch(NamedTuple):
         indices: the pairs' places in the sequence that they were taken from.
         src: (B, S) subwords, ending in EOS.
         tgt: (B, T) the decoder's input, beginning with the tag.
-        src_words: (B, S) each position's word; EOS and padding: one past the last.
+        src_words: (B, S) each position's word; what is of no word: one past the last.
         tgt_words: (B, T - 1) each target subword's word; -1 for padding.
     """
 
@@ -90,7 +91,8 @@ def _collate(
     tgt_words = np.full((len(chosen), batch.tgt.shape[1] - 1), -1, np.int64)
     for row, pair in enumerate(chosen):
         src_words[row] = pair.size[1]
-        src_words[row, : len(pair.src)] = pair.src_words
+        is_word = pair.src_words >= 0
+        src_words[row, : len(pair.src)][is_word] = pair.src_words[is_word]
         tgt_words[row, : len(pair.tgt)] = pair.tgt_words
     tensors = batch.src, batch.tgt, *map(torch.from_numpy, (src_words, tgt_words))
     return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))

@@ -7,7 +7,6 @@ stands for NULL.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import get_args
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aligner.errors import ConfigError
 from aligner.extraction.contributions import contributions, residual_norms
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
@@ -24,6 +24,7 @@ from aligner.extraction.forced_decoding import (
 )
 from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.checkpoint import check_finite
+from aligner.nmt.cross_attention import CrossAttention
 from aligner.nmt.norms import head_norms, layer_norms
 from aligner.nmt.precision import computing
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
@@ -66,12 +67,19 @@ class Reading:
             INDEX.check("head", self.head)
 
     def record(
-        self, network: Transformer, batch: "ForcedBatch"
+        self, network: CrossAttention, batch: "ForcedBatch"
     ) -> AttentionRecord | SublayerRecord:
-        """Return what is needed of the layer for this reading, and no more."""
+        """Return what is needed of the layer for this reading, and no more.
+
+        Raises:
+            ConfigError: the score looks beyond attention, into another's network.
+        """
         text, whole = (batch.src, batch.tgt), self.rows == "full"
         if self.score in PLAIN:
-            return next(network.records(*text, first=self.layer, whole=whole))
+            return next(network.records(*text, first=self.layer, count=1, whole=whole))
+        if not isinstance(network, Transformer):
+            plain = " or ".join(PLAIN)
+            raise ConfigError(f"score {self.score}: expected {plain} for this model")
         return next(sublayer_records(network, *text, first=self.layer, whole=whole))
 
     def word_scores(
@@ -87,7 +95,7 @@ class Reading:
 
 
 def records_of(
-    network: Transformer, batch: ForcedBatch, readings: Sequence[Reading]
+    network: CrossAttention, batch: ForcedBatch, readings: Sequence[Reading]
 ) -> Iterator[tuple[Reading, AttentionRecord]]:
     """Yield each of some readings of plain scores with the record that it reads."""
     for whole in (False, True):
@@ -96,8 +104,9 @@ def records_of(
             continue
         layers = sorted(one.layer for one in wanted)
         first, count = layers[0], layers[-1] - layers[0] + 1
-        records = network.records(batch.src, batch.tgt, first=first, whole=whole)
-        for layer, record in enumerate(islice(records, count), start=first):
+        text = batch.src, batch.tgt
+        records = network.records(*text, first=first, count=count, whole=whole)
+        for layer, record in enumerate(records, start=first):
             yield from ((one, record) for one in wanted if one.layer == layer)
 
 
@@ -166,7 +175,7 @@ def _in_full(
 
 
 def read_word_scores(
-    network: Transformer,
+    network: CrossAttention,
     pairs: Sequence[SubwordPair],
     tag: int,
     reading: Reading,
@@ -180,7 +189,7 @@ def read_word_scores(
     Raises:
         ModelError: a score is not finite.
     """
-    device = next(network.parameters()).device
+    device = network.device
 
     @torch.inference_mode()
     def read(batch: ForcedBatch) -> list[tuple[int, WordScores]]:

@@ -17,9 +17,10 @@ from aligner.links.matching import (
     forward_links,
     link_probabilities,
 )
+from aligner.nmt.cross_attention import CrossAttention
 from aligner.nmt.model_meta import ChosenReading
 from aligner.nmt.norms import layer_norms
-from aligner.nmt.transformer import PAD, Transformer
+from aligner.nmt.transformer import PAD
 from aligner.ranges import Range
 from aligner.terms import Preset
 from aligner.text.subwords import tag
@@ -57,7 +58,9 @@ class ReadingChoice:
 
 
 def choose_by_agreement(
-    network: Transformer, pairs: Sequence[SubwordPair], guided_layer: int | None = None
+    network: CrossAttention,
+    pairs: Sequence[SubwordPair],
+    guided_layer: int | None = None,
 ) -> ReadingChoice:
     """Choose the layer and rows by which both directions agree best.
 
@@ -67,14 +70,14 @@ def choose_by_agreement(
     """
     readings = [
         Reading(layer, rows)
-        for layer in range(len(network.decoder))
+        for layer in range(network.depth)
         for rows in ("awi", "awo")
     ]
     if guided_layer is not None:
         readings.append(Reading(guided_layer, "full"))
-    forward = _links(network, pairs, tag("tgt"), readings)
+    forward = links_by_reading(network, pairs, tag("tgt"), readings)
     turned = [pair.turned() for pair in pairs]
-    reverse = _links(network, turned, tag("src"), readings)
+    reverse = links_by_reading(network, turned, tag("src"), readings)
     figures = {
         reading: agreement(forward[reading], map(flip, reverse[reading]))
         for reading in readings
@@ -83,14 +86,16 @@ def choose_by_agreement(
 
 
 @torch.inference_mode()
-def choose_by_norm(network: Transformer, pairs: Sequence[SubwordPair]) -> ReadingChoice:
+def choose_by_norm(
+    network: CrossAttention, pairs: Sequence[SubwordPair]
+) -> ReadingChoice:
     """Choose the layer with the highest mean norm, read by AWI.
 
     For models of one direction. In Kobayashi et al. (2020) this finds the best layer
     for AWI in five seeds of five.
     """
-    device = next(network.parameters()).device
-    totals = [0.0] * len(network.decoder)
+    device = network.device
+    totals = [0.0] * network.depth
     positions = 0
     for batch in forced_batches(pairs, tag("tgt", both=False), device):
         real = (batch.tgt_words >= 0).float()
@@ -139,14 +144,14 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
 
 
 @torch.inference_mode()
-def _links(
-    network: Transformer,
+def links_by_reading(
+    network: CrossAttention,
     pairs: Sequence[SubwordPair],
     first: int,
     readings: Sequence[Reading],
 ) -> dict[Reading, list[Alignment]]:
     """Return the links by each reading, as (read word, written word)."""
-    device = next(network.parameters()).device
+    device = network.device
     results: dict[Reading, list[Alignment]] = {
         reading: [frozenset()] * len(pairs) for reading in readings
     }

@@ -89,12 +89,7 @@ class MultiHeadAttention(nn.Module):
     def weights(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the attention weights α, (B, H, T, S), at least in float32."""
         queries = self._split(self.query(x)) / math.sqrt(keys.shape[-1])
-        scores = queries @ keys.transpose(-1, -2)  # (B, H, T, S)
-        if scores.dtype in (torch.bfloat16, torch.float16):
-            scores = scores.float()
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -math.inf)
-        return scores.softmax(dim=-1)
+        return attention_weights(queries, keys, mask)
 
     def gram(self, values: Tensor) -> Tensor:
         """Return the Gram matrices of f over heads, (B, S, H, H)."""
@@ -103,11 +98,7 @@ class MultiHeadAttention(nn.Module):
 
     def vectors(self, values: Tensor) -> Tensor:
         """Return the vectors f_h(x_j), (B, S, H, D), at least in float32."""
-        if values.dtype in (torch.bfloat16, torch.float16):
-            values = values.float()
-        dim, heads = self.output.weight.shape[0], self.heads
-        per_head = self.output.weight.to(values.dtype).view(dim, heads, -1)
-        return torch.einsum("bhsk,dhk->bshd", values, per_head)
+        return head_vectors(values, self.output.weight)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, H, T, K)
@@ -115,3 +106,28 @@ class MultiHeadAttention(nn.Module):
     def _join(self, x: Tensor) -> Tensor:
         joined: Tensor = self.output(x.transpose(1, 2).flatten(2))  # (B, T, D)
         return joined
+
+
+def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the attention weights α, (B, H, T, S), at least in float32.
+
+    Of queries (B, H, T, K), which are scaled already, to keys (B, H, S, K); `mask`,
+    broadcast to (B, H, T, S), is true where attention may go.
+    """
+    scores = queries @ keys.transpose(-1, -2)  # (B, H, T, S)
+    if scores.dtype in (torch.bfloat16, torch.float16):
+        scores = scores.float()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return scores.softmax(dim=-1)
+
+
+def head_vectors(values: Tensor, output: Tensor) -> Tensor:
+    """Return the vectors f_h(x_j), (B, S, H, D), at least in float32.
+
+    Of values (B, H, S, K) and the output projection's weights (D, H·K).
+    """
+    if values.dtype in (torch.bfloat16, torch.float16):
+        values = values.float()
+    per_head = output.to(values.dtype).view(len(output), values.shape[1], -1)
+    return torch.einsum("bhsk,dhk->bshd", values, per_head)

@@ -88,7 +88,7 @@ def sublayer_records(
                 yield _record(encoder.self_attention, *frames, x, None, mask)
             x = encoder(x, mask)
         return
-    memory, x = network.encode(src), network.embed(tgt)
+    memory, x = network.encode(src), network.embed_written(tgt)
     seen = tgt.ne(PAD)[:, None, None, :] if whole else None
     for number, decoder in enumerate(network.decoder_layers):
         if number < first:

@@ -192,6 +192,21 @@ class Transformer(nn.Module):
         """The decoder's layers, first layer first."""
         return cast("list[DecoderLayer]", self.decoder)
 
+    @property
+    def depth(self) -> int:
+        """The number of decoder layers."""
+        return len(self.decoder)
+
+    @property
+    def heads(self) -> int:
+        """The number of heads of each attention."""
+        return self.config.heads
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
     def forward(self, src: Tensor, tgt: Tensor) -> Tensor:
         """Return the decoder's states (B, T, D) for sources (B, S), inputs (B, T)."""
         return self.decode(tgt, self.encode(src), source_mask(src))
@@ -205,7 +220,7 @@ class Transformer(nn.Module):
 
     def decode(self, tgt: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
         """Return the decoder's states (B, T, D) for its inputs (B, T), all at once."""
-        x = self.embed(tgt)
+        x = self.embed_written(tgt)
         for layer in self.decoder:
             x = layer(x, memory, mask)
         return self.decoder_norm(x)  # type: ignore[no-any-return]
@@ -220,6 +235,7 @@ class Transformer(nn.Module):
         tgt: Tensor,
         *,
         first: int = 0,
+        count: int | None = None,
         whole: bool = False,
         memory: Tensor | None = None,
     ) -> Iterator[AttentionRecord]:
@@ -232,21 +248,24 @@ class Transformer(nn.Module):
             src: (B, S) sources.
             tgt: (B, T) the decoder's inputs.
             first: the layer to begin with, from 0.
+            count: how many layers are asked for; by default all that follow.
             whole: let each position see the whole target, not only what stands before
                 it: nothing is to be predicted from this.
             memory: the encoder's states, if they are known already.
         """
         mask = source_mask(src)
         memory = self.encode(src) if memory is None else memory
-        x, seen = self.embed(tgt), tgt.ne(PAD)[:, None, None, :] if whole else None
+        x = self.embed_written(tgt)
+        seen = tgt.ne(PAD)[:, None, None, :] if whole else None
         for layer in self.decoder_layers[:first]:
             x = layer(x, memory, mask, seen)
-        for layer in self.decoder_layers[first:]:
+        asked = self.decoder_layers[first:][:count]
+        for layer in asked:
             x, attention = layer.attend_self(x, seen), layer.cross_attention
             keys, values = attention.keys_values(memory)
             weights = attention.weights(layer.around_cross.enter(x), keys, mask)
             yield AttentionRecord(weights, attention.gram(values))
-            if layer is not self.decoder_layers[-1]:
+            if layer is not asked[-1]:
                 x = layer.leave_cross(x, attention.weighted(weights, values))
 
     def start(self, memory: Tensor) -> list[LayerCache]:
@@ -257,7 +276,7 @@ class Transformer(nn.Module):
         self, tokens: Tensor, cache: list[LayerCache], mask: Tensor | None
     ) -> tuple[Tensor, list[LayerCache]]:
         """Feed one token per sentence, (B,); return the states (B, D) and the cache."""
-        x = self.embed(tokens[:, None], first=cache[0].self_keys.shape[2])
+        x = self.embed_written(tokens[:, None], first=cache[0].self_keys.shape[2])
         grown = []
         for layer, layer_cache in zip(self.decoder_layers, cache, strict=True):
             x, layer_cache = layer.step(x, layer_cache, mask)
@@ -271,6 +290,10 @@ class Transformer(nn.Module):
         x = self.embedding(tokens) * math.sqrt(dim) + positions
         # Trained in bfloat16, the rest has that precision, the embedding has not.
         return self.dropout(x.to(self.precision))  # type: ignore[no-any-return]
+
+    def embed_written(self, tokens: Tensor, first: int = 0) -> Tensor:
+        """Return what the decoder is fed, (B, T, D): as what the encoder reads."""
+        return self.embed(tokens, first)
 
     def _initialise(self) -> None:
         """Set the weights.

@@ -1,1 +1,1 @@
-"""Pretrained encoders of `transformers`, and what they say of words."""
+"""Pretrained encoders and translation models, and what they say of words."""

@@ -1,4 +1,4 @@
-"""Load pretrained encoders of Hugging Face `transformers`: weights, never code."""
+"""Load pretrained models of Hugging Face `transformers`: weights, never code."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,24 +22,46 @@ def load_encoder(
         ConfigError: `transformers` is not installed.
         ModelError: it does not load, or is no encoder.
     """
+
+    def check_all(config: Any) -> None:
+        check(config)
+        check_is_encoder(name, config)
+
+    return load_pretrained(name, "an encoder", extra=extra, check=check_all)
+
+
+def load_pretrained(
+    name: str, kind: str, *, extra: str, check: Callable[[Any], None]
+) -> tuple[Any, Any]:
+    """Return a model of some kind, in evaluation mode, and its tokenizer.
+
+    Args:
+        name: a local directory, or a model of the Hugging Face hub.
+        kind: what it is expected to be, with an article.
+        extra: what to install, where `transformers` is missing.
+        check: told the configuration before the weights are read, to refuse it.
+
+    Raises:
+        ConfigError: `transformers` is not installed.
+        ModelError: it does not load, or is refused.
+    """
     try:
         from transformers import AutoConfig, AutoModel, AutoTokenizer
     except ImportError as error:
         raise ConfigError(
-            "encoders need transformers: expected it installed, by "
+            f"{kind.partition(' ')[2]}s need transformers: expected it installed, by "
             f"pip install '.[{extra}]' where aligner's source is"
         ) from error
     if Path(name, "config.toml").is_file():
         raise ModelError(
-            f"{name}: expected an encoder of transformers, got a model of aligner"
+            f"{name}: expected {kind} of transformers, got a model of aligner"
         )
-    with _loading(name, "config.json"):
+    with _loading(name, "config.json", kind):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     check(config)
-    check_is_encoder(name, config)
-    with _loading(name, "tokenizer files"):
+    with _loading(name, "tokenizer files", kind):
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    with _loading(name, "weights"):
+    with _loading(name, "weights", kind):
         model, info = AutoModel.from_pretrained(
             name,
             config=config,
@@ -89,13 +111,16 @@ def special_ids(name: str, tokenizer: Any) -> tuple[int, int]:
     return found
 
 
-def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Return the tokens of each text, without CLS and SEP.
+def token_ids(
+    tokenizer: Any, texts: list[str], *, as_target: bool = False
+) -> list[list[int]]:
+    """Return the tokens of each text, without special ones around.
 
-    What a text says is text, even where it spells a special token.
+    What a text says is text, even where it spells a special token. With `as_target`,
+    of the language that a translation model writes.
     """
     found: list[list[int]] = tokenizer(
-        texts,
+        **{"text_target" if as_target else "text": texts},
         add_special_tokens=False,
         split_special_tokens=True,
         return_attention_mask=False,
@@ -150,7 +175,7 @@ def size_of(name: str, config: Any, key: str) -> int:
 
 
 @contextmanager
-def _loading(name: str, what: str) -> Iterator[None]:
+def _loading(name: str, what: str, kind: str) -> Iterator[None]:
     """Load quietly; turn any failure into one line."""
     from transformers.utils import logging
 
@@ -164,7 +189,7 @@ def _loading(name: str, what: str) -> Iterator[None]:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         here = "" if Path(name).exists() else "there is no such directory here; "
         raise ModelError(
-            f"{name}: expected the {what} of an encoder: {here}{reason}"
+            f"{name}: expected the {what} of {kind}: {here}{reason}"
         ) from error
     finally:
         logging.set_verbosity(level)

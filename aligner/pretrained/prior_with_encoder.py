@@ -94,7 +94,7 @@ class PriorWithEncoder:
             encoder = WordEncoder.load(encoder)
         if not isinstance(pairs, NumberedBitext):
             pairs = numbered(pairs)
-        some = _sample(pairs)
+        some = sample_of(pairs)
         log.info("encoder: trying its layers on %d pairs", len(some))
         links = prior.word_scores(some)
         evidence, found = EncoderEvidence.choose(encoder, some, links)
@@ -235,7 +235,7 @@ def _parts(text: NumberedBitext) -> Iterator[tuple[int, int]]:
         first, before = last, int(cells[last - 1])
 
 
-def _sample(text: NumberedBitext) -> list[WordPair]:
+def sample_of(text: NumberedBitext) -> list[WordPair]:
     """Return evenly spread pairs of usual length, or the shortest that have words.
 
     Raises:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from aligner.extraction.aligner import Aligner, WordPair, chunks
+from aligner.extraction.aligner import Aligner
 from aligner.extraction.link_rule import PairScores
+from aligner.extraction.pair_aligner import WordPair, chunks
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import Alignment
 from aligner.links.matching import (

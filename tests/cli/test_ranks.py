@@ -12,12 +12,12 @@ from conftest import TORCHRUN, TWO, Run, Trained, free_port, of_two, outcome, st
 PROGRAM = """
 import os, signal
 from aligner.cli import main
-from aligner.extraction import aligner
-aligner.CHUNK_PAIRS = 3
+from aligner.extraction import pair_aligner
+pair_aligner.CHUNK_PAIRS = 3
 if os.environ.get("RANK") == {dying!r}:
     def die(self, chunk):
         os.kill(os.getpid(), signal.SIGKILL)
-    aligner.Aligner.align_chunk = die
+    pair_aligner.PairAligner.align_chunk = die
 main()
 """
 

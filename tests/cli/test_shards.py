@@ -8,13 +8,13 @@ from conftest import SENTENCES, Run, Trained
 from aligner.cli.outputs import numbered_path
 from aligner.cli.shards import ReadingPlace, Shard, chunks_of_shard, parse_shard
 from aligner.errors import ConfigError
-from aligner.extraction import aligner as aligner_module
+from aligner.extraction import pair_aligner
 
 # The command line with chunks of few pairs.
 SMALL_CHUNKS = """
 from aligner.cli import main
-from aligner.extraction import aligner
-aligner.CHUNK_PAIRS = 3
+from aligner.extraction import pair_aligner
+pair_aligner.CHUNK_PAIRS = 3
 main()
 """
 TEXT = [(["a"] * (1 + i % 4), ["b"]) for i in range(23)]
@@ -24,7 +24,7 @@ TEXT = [(["a"] * (1 + i % 4), ["b"]) for i in range(23)]
 def test_shards_are_all_chunks_in_order_and_once(
     monkeypatch: pytest.MonkeyPatch, of: int
 ) -> None:
-    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 4)
+    monkeypatch.setattr(pair_aligner, "CHUNK_PAIRS", 4)
     whole = list(chunks_of_shard(lambda: TEXT, None))
     assert [len(chunk.pairs) for chunk in whole] == [4, 4, 4, 4, 4, 3]
     shards = [
@@ -41,8 +41,8 @@ def test_shards_are_all_chunks_in_order_and_once(
 def test_shards_are_of_like_size_though_the_first_chunks_are_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 1)
-    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 4)
+    monkeypatch.setattr(pair_aligner, "FIRST_CHUNK_PAIRS", 1)
+    monkeypatch.setattr(pair_aligner, "CHUNK_PAIRS", 4)
     pairs = [(["a"], ["b"])] * 100
     whole = list(chunks_of_shard(lambda: pairs, None))
     assert [len(chunk.pairs) for chunk in whole][:4] == [1, 2, 4, 4]

@@ -12,7 +12,7 @@ import torch
 from small_models import WORDS, random_model, random_pairs
 
 from aligner.errors import ConfigError, ModelError
-from aligner.extraction import aligner as aligner_module
+from aligner.extraction import pair_aligner
 from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored_rule
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
@@ -371,7 +371,7 @@ def test_pairs_stream_through_in_chunks(
     model: TranslationModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No more than a chunk is read ahead of what has been handed out."""
-    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 4)
+    monkeypatch.setattr(pair_aligner, "CHUNK_PAIRS", 4)
     pairs = random_pairs(11)
     pairs[5] = ([], [])
     whole = list(Aligner(model).align(pairs))
@@ -390,10 +390,10 @@ def test_pairs_stream_through_in_chunks(
 
 
 def test_chunks_grow_from_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aligner_module, "FIRST_CHUNK_PAIRS", 2)
-    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 7)
+    monkeypatch.setattr(pair_aligner, "FIRST_CHUNK_PAIRS", 2)
+    monkeypatch.setattr(pair_aligner, "CHUNK_PAIRS", 7)
     pairs = random_pairs(25)
-    found = list(aligner_module.chunks(pairs))
+    found = list(pair_aligner.chunks(pairs))
     assert [len(chunk) for chunk in found] == [2, 4, 7, 7, 5]
     assert [pair for chunk in found for pair in chunk] == pairs
 

@@ -17,7 +17,7 @@ from aligner.pretrained.encoder_evidence import (
 from aligner.pretrained.prior_with_encoder import (
     PriorWithEncoder,
     _parts,
-    _sample,
+    sample_of,
 )
 from aligner.pretrained.storage import ENCODER
 from aligner.pretrained.word_encoder import WordEncoder
@@ -203,7 +203,7 @@ def test_without_pairs_of_usual_length_the_shortest_are_chosen_by(
     monkeypatch.setattr("aligner.pretrained.prior_with_encoder.SAMPLE_PAIRS", 2)
     sizes = [(9, 4), (0, 2), (3, 2), (2, 4)]
     text = NumberedBitext.of([(["a"] * src, ["b"] * tgt) for src, tgt in sizes])
-    assert [tuple(map(len, pair)) for pair in _sample(text)] == [(3, 2), (2, 4)]
+    assert [tuple(map(len, pair)) for pair in sample_of(text)] == [(3, 2), (2, 4)]
 
 
 def test_text_without_words_is_refused(directory: Path, prior: Prior) -> None:

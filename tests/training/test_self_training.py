@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_models import WORDS, random_model
 
-from aligner.extraction import aligner as aligner_module
+from aligner.extraction import pair_aligner
 from aligner.extraction.aligner import Aligner, WordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
@@ -50,7 +50,7 @@ def naive_links(
 
 @pytest.mark.parametrize("chunk", [3, 1000])
 def test_equals_the_loop(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", chunk)
+    monkeypatch.setattr(pair_aligner, "CHUNK_PAIRS", chunk)
     pairs = word_pairs(10)
     prior, _ = estimate(NumberedBitext.of(pairs))
     model = dataclasses.replace(random_model(), prior=prior)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aligner.links.formats import read_links as read_links
     from aligner.links.formats import read_pharaoh as read_pharaoh
     from aligner.links.json_lines import format_json as format_json
+    from aligner.links.retokenization import retokenize as retokenize
     from aligner.links.symmetrization import symmetrize as symmetrize
     from aligner.nmt.config import Config as Config
     from aligner.nmt.config import read_config as read_config
@@ -104,6 +105,7 @@ __all__ = [
     "read_gold",
     "read_links",
     "read_pharaoh",
+    "retokenize",
     "save_prior",
     "score",
     "symmetrize",
@@ -148,6 +150,7 @@ _MODULES = {
     "read_gold": "aligner.links.formats",
     "read_links": "aligner.links.formats",
     "read_pharaoh": "aligner.links.formats",
+    "retokenize": "aligner.links.retokenization",
     "save_prior": "aligner.prior.storage",
     "score": "aligner.links.evaluation",
     "symmetrize": "aligner.links.symmetrization",

@@ -55,6 +55,7 @@ def test_public_names() -> None:
         "read_gold",
         "read_links",
         "read_pharaoh",
+        "retokenize",
         "save_prior",
         "score",
         "symmetrize",

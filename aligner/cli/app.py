@@ -3,7 +3,17 @@
 import typer
 
 import aligner
-from aligner.cli import align, analyze, demo, evaluate, prior, train, translate, view
+from aligner.cli import (
+    align,
+    analyze,
+    demo,
+    evaluate,
+    prior,
+    retokenize,
+    train,
+    translate,
+    view,
+)
 
 app = typer.Typer(
     name="aligner",
@@ -22,6 +32,7 @@ app.command(rich_help_panel=FIRST)(evaluate.evaluate)
 app.command(rich_help_panel=MORE)(demo.demo)
 app.command(rich_help_panel=MORE)(view.view)
 app.command(rich_help_panel=MORE)(prior.prior)
+app.command(rich_help_panel=MORE)(retokenize.retokenize)
 app.command(rich_help_panel=MORE)(translate.translate)
 app.add_typer(analyze.app, name="analyze", rich_help_panel=MORE)
 

@@ -110,6 +110,47 @@ def format_pharaoh(
     )
 
 
+def parse_scored(text: str) -> dict[Link, float]:
+    """Read one line of Pharaoh links, each with its score, `0-0:0.9312 2-1:0.4`.
+
+    Raises:
+        LinkFormatError: A token is malformed, or has no score. The message has no file
+            or line.
+    """
+    scores = {}
+    for token in text.split():
+        link = _parse_link_token(token, one_based=False, reverse=False)
+        _, _, score = token.partition(":")
+        if not score:
+            raise LinkFormatError(
+                f"expected a score for every link or for none, got {_quoted(token)}"
+            )
+        scores[link] = float(score)
+    return scores
+
+
+def parse_gold(
+    text: str, *, one_based: bool = False, reverse: bool = False
+) -> GoldAlignment:
+    """Read one line of gold links in Pharaoh format, `0-0 2?1`.
+
+    Raises:
+        LinkFormatError: A token is malformed. The message has no file or line.
+    """
+    sure: set[Link] = set()
+    possible: set[Link] = set()
+    for token in text.split():
+        match = _GOLD_TOKEN.fullmatch(token)
+        if not match:
+            raise LinkFormatError(
+                "expected `src-tgt` (sure) or `src?tgt` or `srcptgt` (possible), "
+                f"got {_quoted(token)}"
+            )
+        link = _link(match[1], match[3], one_based, reverse, token)
+        (sure if match[2] == "-" else possible).add(link)
+    return GoldAlignment(frozenset(sure), frozenset(possible))
+
+
 def format_gold(gold: GoldAlignment) -> str:
     """Write a gold alignment as Pharaoh: `0-0` is sure, `2?1` only possible."""
     return " ".join(
@@ -162,7 +203,7 @@ def read_gold(
     gold = []
     for number, line in enumerate(lines, start=1):
         try:
-            gold.append(_parse_gold_line(line, one_based, reverse))
+            gold.append(parse_gold(line, one_based=one_based, reverse=reverse))
         except LinkFormatError as error:
             raise _located(path, number, error) from None
     return gold
@@ -228,21 +269,6 @@ def _parse_naacl_line(
         _link(numbers[1], numbers[2], one_based, reverse, line),
         label == "S",
     )
-
-
-def _parse_gold_line(line: str, one_based: bool, reverse: bool) -> GoldAlignment:
-    sure: set[Link] = set()
-    possible: set[Link] = set()
-    for token in line.split():
-        match = _GOLD_TOKEN.fullmatch(token)
-        if not match:
-            raise LinkFormatError(
-                "expected `src-tgt` (sure) or `src?tgt` or `srcptgt` (possible), "
-                f"got {_quoted(token)}"
-            )
-        link = _link(match[1], match[3], one_based, reverse, token)
-        (sure if match[2] == "-" else possible).add(link)
-    return GoldAlignment(frozenset(sure), frozenset(possible))
 
 
 def _parse_link_token(token: str, one_based: bool, reverse: bool) -> Link:

@@ -137,8 +137,8 @@ class Spelt:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def __call__(self, texts: list[str], **options: Any) -> dict[str, list[list[int]]]:
-        return {"input_ids": [self.cuts[text] for text in texts]}
+    def __call__(self, text: list[str], **options: Any) -> dict[str, list[list[int]]]:
+        return {"input_ids": [self.cuts[one] for one in text]}
 
     def batch_decode(self, pieces: list[list[int]]) -> list[str]:
         return [self.texts[piece] for (piece,) in pieces]

@@ -191,7 +191,7 @@ def align(
     from aligner.nmt.checkpoint import load_model
     from aligner.nmt.model_meta import META, read_meta
     from aligner.pretrained.translation import is_foreign
-    from aligner.text.bitext import check_read_once, is_piped, read_bitext
+    from aligner.text.bitext import check_read_once, first_piped, read_bitext
     from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
     rank = rank_from_environment()
@@ -247,7 +247,7 @@ def align(
             raise ConfigError(f"--prior-weight {weight:g}: {model} has no prior")
         prior = None
         if encoder is not None:
-            first = () if any(map(is_piped, (src, tgt or src))) else read()
+            first = () if first_piped(src, tgt) else read()
             prior = with_encoder(loaded, model, encoder, precision, first)
         aligner = Aligner(loaded, reading, rule, max_length, weight, precision, prior)
     chunks = chunks_of_shard(read, part, 1 if line_by_line else None)

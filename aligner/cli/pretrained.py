@@ -10,7 +10,7 @@ from aligner.cli.console import say
 from aligner.cli.progress import show_pass
 from aligner.errors import ConfigError
 from aligner.terms import Direction, OneWay, Precision, Preset, Rows, Score
-from aligner.text.bitext import is_piped
+from aligner.text.bitext import first_piped
 
 if TYPE_CHECKING:
     from aligner.extraction.link_rule import LinkRule
@@ -65,11 +65,10 @@ def check_is_kept(src: str, tgt: str | None, encoder: str | None) -> None:
     """
     if encoder is not None:
         raise ConfigError("--encoder: expected a model of aligner, got another's")
-    for path in (src, tgt):
-        if path is not None and is_piped(path):
-            raise ConfigError(
-                f"{path}: expected a file, as some of it is read first to choose by"
-            )
+    if piped := first_piped(src, tgt):
+        raise ConfigError(
+            f"{piped}: expected a file, as some of it is read first to choose by"
+        )
 
 
 def default_direction(models: "dict[OneWay, OneWayModel]") -> Direction:

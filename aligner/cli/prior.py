@@ -210,14 +210,13 @@ def _with_encoder(
     directory: Path, prior: "Prior", encoder: str | None, device: str, text: Text
 ) -> "Known":
     """Return a stored prior, with an encoder if one is given."""
-    from aligner.text.bitext import is_piped
+    from aligner.text.bitext import first_piped
 
     if encoder is None:
         return prior
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
-    piped = any(is_piped(side) for side in (text.src, text.tgt) if side)
-    first = () if piped else text.pairs()
+    first = () if first_piped(text.src, text.tgt) else text.pairs()
     return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device), first)
 
 

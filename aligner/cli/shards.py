@@ -68,9 +68,9 @@ def check_shareable(shard: Shard | None, *texts: str | None) -> None:
     Raises:
         ConfigError: it comes through a pipe.
     """
-    from aligner.text.bitext import is_piped
+    from aligner.text.bitext import first_piped
 
-    if shard and any(is_piped(text) for text in texts if text):
+    if shard and first_piped(*texts):
         raise ConfigError("a share of a text: expected it in files, to be read twice")
 
 

@@ -126,7 +126,7 @@ def train(
     """
     from aligner.cli.training import train_and_show
     from aligner.nmt.config import read_config
-    from aligner.text.bitext import check_read_once
+    from aligner.text.bitext import check_read_once, first_piped
     from aligner.training.processes import ALONE, joined
 
     rank = rank_from_environment()
@@ -156,13 +156,13 @@ def train(
     given = Given(text, recipe, changes, resume, overwrite)
     if seeds is None:
         tasks = [given.task(out)]
-    elif piped := _piped(src, tgt, valid_src, valid_tgt, guide):
+    elif piped := first_piped(src, tgt, valid_src, valid_tgt, guide):
         raise ConfigError(
             f"--seeds: expected files, to be read for each seed, got {piped!r}"
         )
     else:
         tasks = list(_tasks_of_seeds(out, given, seeds))
-    if rank and (piped := _piped(src, tgt, valid_src, valid_tgt, guide, config)):
+    if rank and (piped := first_piped(src, tgt, valid_src, valid_tgt, guide, config)):
         raise ConfigError(
             f"under torchrun: expected files, to be read by each process, got {piped!r}"
         )
@@ -252,13 +252,6 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
             say(f"seed {seed}: finished before, in {place}")
         else:
             yield task
-
-
-def _piped(*texts: str | None) -> str | None:
-    """Return the first text that can be read only once, if there is one."""
-    from aligner.text.bitext import is_piped
-
-    return next((text for text in texts if text and is_piped(text)), None)
 
 
 def _files(

@@ -61,6 +61,11 @@ def is_piped(path: str | Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
 
 
+def first_piped(*texts: str | Path | None) -> str | Path | None:
+    """Return the first of some texts that can be read only once, if there is one."""
+    return next((text for text in texts if text and is_piped(text)), None)
+
+
 def check_read_once(*paths: str | Path | None) -> None:
     """Check that no two of some texts come from the same pipe.
 

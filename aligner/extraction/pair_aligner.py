@@ -13,9 +13,8 @@ from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mixed
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.prior.prior import Prior
+from aligner.text.numbered import WordPair as WordPair
 from aligner.text.words import check_words, lowered
-
-WordPair = tuple[Sequence[str], Sequence[str]]
 
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048

@@ -57,20 +57,20 @@ class Others(NamedTuple):
 class Asked(NamedTuple):
     """What the options say to read, counted from 0; None for what is to be chosen."""
 
-    layer: int | None = None
-    rows: Rows | None = None
-    score: Score = "norm"
-    head: int | None = None
-    prior_weight: float = 0.0
+    layer: int | None
+    rows: Rows | None
+    score: Score
+    head: int | None
+    prior_weight: float
 
     @classmethod
     def of(
         cls,
         layer: int | None,
         rows: Rows | None,
-        score: Score,
-        head: int | None,
-        prior_weight: float | None,
+        score: Score = "norm",
+        head: int | None = None,
+        prior_weight: float | None = None,
     ) -> "Asked":
         """Take the options, which count from 1."""
         return cls(

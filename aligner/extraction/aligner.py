@@ -15,6 +15,7 @@ from aligner.extraction.pair_aligner import PRIOR_WEIGHT as PRIOR_WEIGHT
 from aligner.extraction.pair_aligner import PairAligner
 from aligner.extraction.pair_aligner import WordPair as WordPair
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
+from aligner.extraction.ways import Way, Ways
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
@@ -112,6 +113,16 @@ class Aligner(PairAligner):
         if encoder is not None:
             prior = with_encoder(model, Path(directory), str(encoder), precision)
         return cls(model, precision=precision, prior=prior)
+
+    @property
+    def ways(self) -> Ways:
+        """The directions that are known, to be looked at by themselves."""
+        return ways_of(self.model)
+
+    @property
+    def readings(self) -> dict[OneWay, Reading]:
+        """What is read of each direction: the same."""
+        return dict.fromkeys(self.ways, self.reading)
 
     @property
     def tokenizers(self) -> tuple[WordTokenizer, WordTokenizer]:
@@ -224,6 +235,22 @@ def direction_tags(model: TranslationModel) -> dict[OneWay, int]:
     both = trained_direction(model) == "both"
     tags: dict[OneWay, int] = {"forward": tag("tgt", both=both)}
     return tags | {"reverse": tag("src")} if both else tags
+
+
+def ways_of(model: TranslationModel) -> dict[OneWay, Way]:
+    """Return the directions of a model, each as a network and how pairs are cut."""
+
+    def cut(pair: WordPair) -> SubwordPair:
+        return SubwordPair.of(pair, model.subwords)
+
+    def cut_turned(pair: WordPair) -> SubwordPair:
+        return cut(pair).turned()
+
+    guided = model.config.training.guide_layer - 1 if model.is_guided else None
+    return {
+        way: Way(model.network, tag, cut if way == "forward" else cut_turned, guided)
+        for way, tag in direction_tags(model).items()
+    }
 
 
 def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:

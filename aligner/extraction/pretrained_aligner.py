@@ -43,7 +43,6 @@ class PretrainedAligner(PairAligner):
 
     Attributes:
         models: by direction; forward reads the source and writes the target.
-        readings: what is read of each.
         max_length: pieces on a side over which a pair is not aligned.
         precision: of the networks' matrix products.
         encoder: what is joined to both ways of the models, if anything.
@@ -68,7 +67,7 @@ class PretrainedAligner(PairAligner):
         """
         COUNT.check("max_length", max_length)
         SHARE.check("prior_weight", prior_weight)
-        self.models, self.readings = models, readings
+        self.models, self._readings = models, readings
         [*known] = models
         self.rule = rule or LinkRule("both" if len(known) == 2 else known[0])
         self.max_length, self.precision = max_length, precision
@@ -85,6 +84,11 @@ class PretrainedAligner(PairAligner):
             way: Way(model.network, TAG, partial(_cut, model, way))
             for way, model in self.models.items()
         }
+
+    @property
+    def readings(self) -> Readings:
+        """What is read of each direction."""
+        return self._readings
 
     def thresholds(self, pairs: Sequence[WordPair]) -> dict[Preset, float]:
         """Return for each preset the threshold for which F is expected to be highest.
@@ -124,7 +128,7 @@ class PretrainedAligner(PairAligner):
                     model.network,
                     cut_pairs(model, direction, pairs),
                     TAG,
-                    self.readings[direction],
+                    self._readings[direction],
                     self.precision,
                 )
         both = zip(found["forward"], found["reverse"], strict=True)

@@ -46,15 +46,15 @@ def choose(
     found = choose_readings(models, pairs)
     readings = {way: chosen.reading for way, chosen in found.items()}
     aligner = PretrainedAligner(models, readings, max_length=LONGEST)
-    beside = None
+    of_encoder = None
     if encoder is not None:
-        beside = choose_encoder(aligner, encoder, pairs)
-        aligner.encoder = beside
+        aligner.encoder = choose_encoder(aligner, encoder, pairs)
+        of_encoder = EncoderReading.of(aligner.encoder)
     return Choice(
         pairs=len(pairs),
         ways={way: ChosenWay.of(models[way].name, one) for way, one in found.items()},
         thresholds=aligner.thresholds(pairs),
-        encoder=beside and EncoderReading.of(beside),
+        encoder=of_encoder,
     )
 
 
@@ -121,8 +121,8 @@ def choose_encoder(
     for forward, reverse in aligner.word_scores(good):
         if forward is None or reverse is None:
             raise ConfigError("--encoder: expected models of both ways, got one")
-        shares = (row_shares(scores).astype(np.float32) for scores in (forward, reverse))
-        links.append((next(shares), next(shares)))
+        both = row_shares(forward), row_shares(reverse)
+        links.append((both[0].astype(np.float32), both[1].astype(np.float32)))
     evidence, _ = EncoderEvidence.choose(encoder, good, links)
     layer, sharpness, null, _ = evidence.choice
     log.info(

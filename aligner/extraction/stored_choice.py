@@ -85,7 +85,7 @@ class Choice(Part):
 
     pairs: int
     ways: dict[OneWay, ChosenWay]
-    thresholds: dict[Preset, Share] = {}
+    thresholds: dict[Preset, Share]
     encoder: EncoderReading | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""The directions of a translation model, whosever it is: a network, and pairs cut for it.
+"""The directions of any translation model: a network, and pairs cut for it.
 
 What looks at layers and rows for their own sake, to show or to measure them, knows a
 model by these alone.

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from aligner.nmt.stored import Layer, Part, Share, read_stored, save_stored
 from aligner.terms import Preset, Rows
 
@@ -28,8 +30,8 @@ class ChosenReading(Part):
     layer: Layer
     rows: Rows
     criterion: str = ""
-    figures: list[dict[str, Any]] = []
-    thresholds: dict[Preset, Share] = {}
+    figures: list[dict[str, Any]] = Field(default_factory=list)
+    thresholds: dict[Preset, Share] = Field(default_factory=dict)
 
 
 class DataFigures(Part):

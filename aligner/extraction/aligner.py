@@ -1,6 +1,6 @@
 """Load a model, align sentence pairs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -246,9 +246,14 @@ def ways_of(model: TranslationModel) -> dict[OneWay, Way]:
     def cut_turned(pair: WordPair) -> SubwordPair:
         return cut(pair).turned()
 
+    network = model.network
     guided = model.config.training.guide_layer - 1 if model.is_guided else None
+    cuts: dict[OneWay, Callable[[WordPair], SubwordPair]] = {
+        "forward": cut,
+        "reverse": cut_turned,
+    }
     return {
-        way: Way(model.network, tag, cut if way == "forward" else cut_turned, guided)
+        way: Way(network, tag, cuts[way], guided, network)
         for way, tag in direction_tags(model).items()
     }
 

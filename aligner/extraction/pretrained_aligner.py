@@ -80,10 +80,7 @@ class PretrainedAligner(PairAligner):
     @property
     def ways(self) -> Ways:
         """The directions that are known, to be looked at by themselves."""
-        return {
-            way: Way(model.network, TAG, partial(_cut, model, way))
-            for way, model in self.models.items()
-        }
+        return ways_of_others(self.models)
 
     @property
     def readings(self) -> Readings:
@@ -144,6 +141,14 @@ class PretrainedAligner(PairAligner):
     def problem(self, pair: WordPair) -> str:
         """Return why a pair cannot be aligned, or an empty string."""
         return problem_of(self.models, pair, self.max_length)
+
+
+def ways_of_others(models: Models) -> dict[OneWay, Way]:
+    """Return the directions of models, each as a network and how pairs are cut."""
+    return {
+        way: Way(model.network, TAG, partial(_cut, model, way))
+        for way, model in models.items()
+    }
 
 
 def problem_of(models: Models, pair: WordPair, max_length: int) -> str:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.reading import Reading
 from aligner.nmt.cross_attention import CrossAttention
+from aligner.nmt.transformer import Transformer
 from aligner.terms import OneWay, Rows
 from aligner.text.numbered import WordPair
 
@@ -28,12 +29,14 @@ class Way:
             is read.
         guided_layer: the layer, from 0, that a guide trained with the whole target in
             view, and which is read so, too.
+        transformer: the network where it is ours: all its sublayers can be looked at.
     """
 
     network: CrossAttention
     tag: int
     cut: Callable[[WordPair], SubwordPair]
     guided_layer: int | None = None
+    transformer: Transformer | None = None
 
     def readings(self) -> list[Reading]:
         """Return all layers and rows: AWI and AWO of each; a guided layer's, too."""

@@ -104,8 +104,7 @@ LANGUAGES = of_reading(
     metavar="A B", help="If it knows many; by its codes, such as eng_Latn fra_Latn."
 )
 CHOICE = of_reading(
-    metavar="FILE",
-    help="What `aligner choose` found for others' models; default: chosen by the text.",
+    metavar="FILE", help="For others' models, a file of `aligner choose`."
 )
 LAYER = of_reading(
     metavar="N",

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from extraction import resident_bytes
+from pretrained import plain_pass
 from transformers import MarianConfig, MarianModel
 
 from aligner.extraction.forced_decoding import SubwordPair, forced_batches
@@ -82,13 +83,7 @@ def make_pairs(pieces: int) -> list[SubwordPair]:
 def run_plain(network: HubNetwork, pairs: Sequence[SubwordPair]) -> None:
     """Run the forward pass, in the batches that reading makes."""
     for batch in forced_batches(pairs, TAG, network.device):
-        read, written, real = network.own_inputs(batch.src, batch.tgt)
-        network.hooked.model(
-            input_ids=read,
-            attention_mask=real.long(),
-            decoder_input_ids=written,
-            use_cache=False,
-        )
+        plain_pass(network, batch)
 
 
 def run_reading(network: HubNetwork, pairs: Sequence[SubwordPair]) -> None:

@@ -82,15 +82,17 @@ class HookedDecoder:
     def heads(self, layer: int) -> int:
         """Return the number of heads of a layer."""
         attention = self.layers[layer]
-        config = getattr(attention, "config", None)
-        named = (attention, "num_heads"), (attention, "n_heads")
-        places = (*named, (config, "num_attention_heads"))
-        counts = (getattr(*place, None) for place in places)
-        found = next((count for count in counts if count is not None), None)
-        if not isinstance(found, int):
-            kind = type(attention).__name__
-            raise ModelError(f"{self.name}: expected num_heads in a {kind}, got none")
-        return found
+        places = (
+            (attention, "num_heads"),
+            (attention, "n_heads"),
+            (getattr(attention, "config", None), "num_attention_heads"),
+        )
+        for place, name in places:
+            found = getattr(place, name, None)
+            if isinstance(found, int):
+                return found
+        kind = type(attention).__name__
+        raise ModelError(f"{self.name}: expected num_heads in a {kind}, got none")
 
     def output(self, layer: int) -> nn.Module:
         """Return a layer's output projection."""

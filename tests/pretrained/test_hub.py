@@ -205,7 +205,7 @@ def test_a_cross_attention_of_another_kind_is_refused(tmp_path: Path) -> None:
         num_decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8,
     )  # fmt: skip
     ProphetNetModel(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"expected projections .* a ProphetNetAttention"):
+    with pytest.raises(ModelError, match="k, v, o in a ProphetNetAttention"):
         HubTranslation.load(str(tmp_path))
 
 

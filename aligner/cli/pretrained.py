@@ -100,7 +100,8 @@ def pretrained_aligner(
     """
     from aligner.extraction.pretrained_aligner import PretrainedAligner, choose_readings
     from aligner.pretrained.prior_with_encoder import sample_of
-    from aligner.prior.prior import estimate, numbered
+    from aligner.prior.by_part import numbered
+    from aligner.prior.prior import estimate
 
     pairs = (pair for pair in read() if all(pair))
     text = numbered(pairs if prior_weight else islice(pairs, FIRST_PAIRS))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import geometric_mean
@@ -15,21 +14,25 @@ from aligner.prior.agreement import Model
 from aligner.prior.by_part import aligned_by_part, numbered
 from aligner.prior.cooccurrence import (
     Cells,
-    Ids,
     Spelling,
-    WordPairs,
     gather_spellings,
     gather_word_pairs,
 )
+from aligner.prior.earlier import earlier_of, together
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
     LEXICAL_ITERATIONS,
     Counts,
-    added_up,
     estimate_agreement,
 )
 from aligner.prior.hmm import Doubles, Floats
-from aligner.prior.known_words import KnownPairs, KnownSide, KnownWords, spell
+from aligner.prior.known_words import (
+    KnownPairs,
+    Learnt,
+    learnt_pairs,
+    model_of,
+    spell,
+)
 from aligner.prior.posteriors import Join, collect_links, read_posteriors
 from aligner.prior.soft_links import GrowingLinks, TextLinks
 from aligner.prior.thresholds import text_thresholds, threshold_of
@@ -94,6 +97,12 @@ class Prior:
         threshold = self.threshold(preset)
         return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
 
+    @property
+    def learnt(self) -> Learnt:
+        """All but how links are chosen."""
+        by_null = self.src_by_null, self.tgt_by_null
+        return Learnt(self.spellings, *by_null, self.null, self.jumps)
+
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
 
@@ -119,7 +128,9 @@ class Prior:
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
             pairs, cells, *_ = gather_word_pairs(some, threads=threads)
-            collect_links(self._model(pairs), cells, links, join, threads, covers)
+            collect_links(
+                model_of(self.learnt, pairs), cells, links, join, threads, covers
+            )
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -131,7 +142,7 @@ class Prior:
         text = NumberedBitext.of(pairs).renamed(canonical)
         word_pairs, cells, *_ = gather_word_pairs(text)
         forward, reverse = read_posteriors(
-            self._model(word_pairs), cells, 0, len(pairs)
+            model_of(self.learnt, word_pairs), cells, 0, len(pairs)
         )
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
@@ -145,33 +156,23 @@ class Prior:
             )
         return results
 
-    def _model(self, pairs: WordPairs) -> Model:
-        """Return what is known of the words of a text."""
-        links, src, tgt = [], KnownSide(), KnownSide()
-        for spelling in self.spellings:
-            name = partial(spell, letters=spelling.letters)
-            of_src = src.add(spelling.src, map(name, pairs.src_words))
-            of_tgt = tgt.add(spelling.tgt, map(name, pairs.tgt_words))
-            links.append(spelling.look_up(of_src[pairs.src], of_tgt[pairs.tgt]))
-        return Model(
-            np.stack(links, 1).astype(np.float32),
-            src.side(self.src_by_null),
-            tgt.side(self.tgt_by_null),
-            self.null,
-            self.jumps,
-        )
 
-
-def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
+def estimate_prior(
+    pairs: Iterable[WordPair], dictionary: Iterable[WordPair] = ()
+) -> Prior:
     """Estimate a prior from sentence pairs, given as words.
 
     prior = estimate_prior([(["the", "house"], ["la", "maison"]), ...])
     [pair] = prior.align([(["the"], ["la"])])
 
+    Args:
+        pairs: the sentence pairs.
+        dictionary: words of both sides that translate each other, or several.
+
     Raises:
         TypeError: a side is no sequence of words.
     """
-    return estimate(numbered(pairs))[0]
+    return estimate(numbered(pairs), dictionary=numbered(dictionary))[0]
 
 
 def estimate(
@@ -181,6 +182,8 @@ def estimate(
     threads: int | None = None,
     *,
     covers: bool = False,
+    dictionary: NumberedBitext | None = None,
+    earlier: Prior | None = None,
 ) -> tuple[Prior, TextLinks]:
     """Estimate a prior from sentence pairs; return it with the likely links of each.
 
@@ -191,52 +194,50 @@ def estimate(
         threads: how many compute at once, by default one on each processor; the result
             is the same for any number.
         covers: whether each word's likeliest link is to be there, likely or not.
+        dictionary: entries that say which words, or which together, are translations.
+        earlier: what was learnt of another text; what is learnt now is of both.
     """
     log.info("prior: learning from %d pairs", len(text))
     started = time.monotonic()
     threads = threads or cpu_share()
     passes = LEXICAL_ITERATIONS + HMM_ITERATIONS + 1
     spells = [partial(spell, letters=letters) for letters in LETTERS]
-    spellings, cells = gather_spellings(text.renamed(canonical), spells, threads)
+    every = text
+    if dictionary:
+        # Twice, as what meets once may be left out as chance.
+        every = text.followed_by(dictionary.followed_by(dictionary))
+    every = every.renamed(canonical)
+    spellings, pairs, gathered = gather_spellings(every, spells, threads)
+    cells, entries = gathered.split(len(text))
     model, counts = estimate_agreement(
-        spellings, cells, lambda done: on_pass(done, passes), threads
+        spellings,
+        cells,
+        entries,
+        earlier_of(earlier.learnt, spellings, pairs, cells) if earlier else None,
+        lambda done: on_pass(done, passes),
+        threads,
     )
     links = GrowingLinks()
     collect_links(model, cells, links, join, threads, covers)
     on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
-    return _prior(spellings, cells, model, counts), links.finish()
+    learnt = _learnt(spellings, cells, model, counts)
+    if earlier is not None:
+        learnt = together(earlier.learnt, learnt)
+    return Prior(*learnt, text_thresholds(model, cells)), links.finish()
 
 
-def _prior(
+def _learnt(
     spellings: Sequence[Spelling], cells: Cells, model: Model, counts: Counts
-) -> Prior:
+) -> Learnt:
     """Return what was learnt of a text, by its words instead of its numbers."""
-    of_tgt, of_src = counts.linked
-    known = []
-    for letters, spelling in zip(LETTERS, spellings, strict=True):
-        pairs, size = spelling.pairs, len(spelling.of_pair)
-        links = added_up(counts.links[:size], spelling.of_pair, len(pairs.src))
-        src = _known_words(pairs.src_words, spelling.src, of_src, cells.src)
-        tgt = _known_words(pairs.tgt_words, spelling.tgt, of_tgt, cells.tgt)
-        known.append(KnownPairs(letters, src, tgt, pairs.keys(), _floats(links)))
+    known = tuple(
+        learnt_pairs(letters, spelling, counts.links, counts.linked, cells)
+        for letters, spelling in zip(LETTERS, spellings, strict=True)
+    )
     by_null = model.src.by_null, model.tgt.by_null
-    thresholds = text_thresholds(model, cells)
-    return Prior(tuple(known), *by_null, model.null, model.jumps, thresholds)
-
-
-def _known_words(
-    numbers: dict[str, int], spelling: Ids, linked: Doubles, occurrences: Ids
-) -> KnownWords:
-    """Return what was learnt of words in one spelling, given their occurrences."""
-    counts = np.bincount(spelling[occurrences], minlength=len(numbers))
-    totals = added_up(linked, spelling, len(numbers))
-    return KnownWords(numbers, _floats(totals), counts.astype(np.float32))
-
-
-def _floats(values: NDArray[np.float64]) -> Floats:
-    return values.astype(np.float32)
+    return Learnt(known, *by_null, model.null, model.jumps)
 
 
 def _with_null(links: Floats) -> Floats:

@@ -97,6 +97,11 @@ ENCODER = of_reading(
     help="A pretrained encoder that knows both languages, beside the prior: a "
     "directory, or a name on the Hugging Face hub. Needs transformers.",
 )
+DICTIONARY = of_text(
+    metavar="FILE",
+    help="A dictionary, evidence beside the text: a line an entry, source, a tab, "
+    "target, each a word or several.",
+)
 LAYER = of_reading(
     metavar="N",
     callback=within(COUNT),

@@ -10,6 +10,7 @@ from aligner.cli.link_lines import Places, Style
 from aligner.cli.options import (
     COVER,
     DEVICE,
+    DICTIONARY,
     ENCODER,
     FORMAT,
     OFFSETS,
@@ -49,6 +50,7 @@ def prior(
     tgt: Annotated[str | None, TGT] = None,
     out: Annotated[Path | None, OUT] = None,
     tokenize: Annotated[tuple[str, str] | None, TOKENIZE] = None,
+    dictionary: Annotated[str | None, DICTIONARY] = None,
     save: Annotated[
         Path | None,
         of_output(metavar="DIR", help="Keep what was learnt of the text, for --load."),
@@ -102,6 +104,8 @@ def prior(
     their beginnings, one each way, trained to agree.
     """
     from aligner.prior.storage import load_prior
+    from aligner.text.bitext import check_read_once
+    from aligner.text.dictionary import read_dictionary
     from aligner.text.tokenizers import agreed_languages
 
     if threshold is not None and preset != "balanced":
@@ -110,6 +114,9 @@ def prior(
         raise ConfigError("--shard: expected --load, as all of a text is learnt from")
     if save and load:
         raise ConfigError("--save: expected no --load, as nothing is learnt then")
+    if dictionary and load:
+        raise ConfigError("--dictionary: expected no --load, as nothing is learnt then")
+    check_read_once(src, tgt, dictionary)
     part = parse_shard(shard) if shard else None
     style = Style(format, offsets, scores)
     style.check()
@@ -118,19 +125,21 @@ def prior(
         src, tgt, agreed_languages(stored.tokenize if stored else None, tokenize, load)
     )
     places = Places.of(out, text.is_raw, sentence_scores, words, style, part)
-    check_inputs_are_kept(places.files, src, tgt)
+    check_inputs_are_kept(places.files, src, tgt, dictionary)
     if load and stored:
         known = _with_encoder(load, stored, encoder, device, text)
         align_by(known, text, part, places, (preset, threshold, cover), max_words)
         return
     if save:
         check_directory(save)
+    entries = read_dictionary(dictionary, text.languages) if dictionary else None
     reads = None if encoder is None else _load_encoder(encoder, device)
     needs_lines = text.is_raw or format == "jsonl"
     usable, kept = usable_pairs(text, max_words, needs_lines=needs_lines)
     if not len(usable):
         raise CorpusError(f"{src}: no usable sentence pairs")
-    known, links = _learn(usable, reads, text.languages, covers=cover is not None)
+    covers = cover is not None
+    known, links = _learn(usable, entries, reads, text.languages, covers=covers)
     chosen = threshold_for(known, preset, threshold)
     if save:
         _save(known, save)
@@ -169,6 +178,7 @@ def _save(known: "Known", directory: Path) -> None:
 
 def _learn(
     text: "NumberedBitext",
+    entries: "NumberedBitext | None",
     encoder: "WordEncoder | None",
     languages: "Languages | None",
     *,
@@ -178,9 +188,8 @@ def _learn(
     from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
 
-    prior, links = estimate(
-        text, partial(show_pass, "prior"), mean_share, covers=covers
-    )
+    show = partial(show_pass, "prior")
+    prior, links = estimate(text, show, mean_share, covers=covers, dictionary=entries)
     prior = replace(prior, tokenize=languages)
     if encoder is None:
         return prior, links

@@ -26,7 +26,7 @@ class _Part(BaseModel):
 
 
 class TrainedOn(_Part):
-    """Where the text and the guide came from; "-" for what cannot be read again."""
+    """Where the text and the rest came from; "-" for what cannot be read again."""
 
     src: str | None = None
     tgt: str | None = None
@@ -35,6 +35,8 @@ class TrainedOn(_Part):
     tokenize: tuple[str, str] | None = None
     guide: str = "none"
     encoder: str | None = None
+    dictionary: str | None = None
+    start_from: str | None = None
 
 
 class ChosenReading(_Part):

@@ -44,7 +44,8 @@ from aligner.pretrained.hub_network import HubNetwork
 from aligner.pretrained.prior_with_encoder import sample_of
 from aligner.pretrained.translation import load_ways
 from aligner.pretrained.word_encoder import WordEncoder
-from aligner.prior.prior import estimate_prior, numbered
+from aligner.prior.by_part import numbered
+from aligner.prior.prior import estimate_prior
 from aligner.terms import OneWay, Rows, Score
 from aligner.text.bitext import read_bitext
 from aligner.text.words import split_words

@@ -106,6 +106,11 @@ LANGUAGES = of_reading(
 CHOICE = of_reading(
     metavar="FILE", help="For others' models, a file of `aligner choose`."
 )
+DICTIONARY = of_text(
+    metavar="FILE",
+    help="A dictionary, evidence beside the text: a line an entry, source, a tab, "
+    "target, each a word or several.",
+)
 LAYER = of_reading(
     metavar="N",
     callback=within(COUNT),

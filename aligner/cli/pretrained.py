@@ -140,7 +140,8 @@ def pretrained_aligner(
     from aligner.extraction.pretrained_aligner import PretrainedAligner
     from aligner.extraction.pretrained_choice import choose_encoder, choose_readings
     from aligner.pretrained.prior_with_encoder import sample_of
-    from aligner.prior.prior import estimate, numbered
+    from aligner.prior.by_part import numbered
+    from aligner.prior.prior import estimate
 
     if others.choice is not None:
         asked.check_chosen(others.choice)
@@ -190,7 +191,7 @@ def sample_to_choose_by(pairs: "Iterable[WordPair]") -> "list[WordPair]":
         CorpusError: there are none.
     """
     from aligner.pretrained.prior_with_encoder import sample_of
-    from aligner.prior.prior import numbered
+    from aligner.prior.by_part import numbered
 
     return sample_of(numbered(islice(filter(all, pairs), FIRST_PAIRS)))
 

@@ -13,7 +13,7 @@ FORMAT = "aligner-model-2"
 
 
 class TrainedOn(Part):
-    """Where the text and the guide came from; "-" for what cannot be read again."""
+    """Where the text and the rest came from; "-" for what cannot be read again."""
 
     src: str | None = None
     tgt: str | None = None
@@ -22,6 +22,8 @@ class TrainedOn(Part):
     tokenize: tuple[str, str] | None = None
     guide: str = "none"
     encoder: str | None = None
+    dictionary: str | None = None
+    start_from: str | None = None
 
 
 class ChosenReading(Part):

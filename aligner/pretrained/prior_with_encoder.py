@@ -22,14 +22,9 @@ from aligner.links.matching import mean_share, mixed, shares
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence, Floats
 from aligner.pretrained.storage import has_choice, load_choice, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
-from aligner.prior.prior import (
-    Join,
-    Prior,
-    aligned_by_part,
-    numbered,
-    preset_thresholds,
-    threshold_of,
-)
+from aligner.prior.by_part import aligned_by_part, numbered
+from aligner.prior.posteriors import Join
+from aligner.prior.prior import Prior
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     NO_LINKS,
@@ -38,6 +33,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.prior.storage import load_prior, save_prior
+from aligner.prior.thresholds import preset_thresholds, threshold_of
 from aligner.terms import Cover, Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save
 from aligner.errors import CorpusError, ModelError
 from aligner.files import replacing
 from aligner.prior.hmm import MAX_JUMP
-from aligner.prior.prior import KnownPairs, KnownWords, Prior
+from aligner.prior.known_words import KnownPairs, KnownWords
+from aligner.prior.prior import Prior
 from aligner.terms import PRESETS
 from aligner.text.tokenizers import Languages, resolved
 

@@ -190,7 +190,11 @@ class PriorWithEncoder:
             TypeError: a side is no sequence of words.
         """
         threshold = self.threshold(preset)
-        return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
+        return aligned_by_part(pairs, PART, self, threshold, cover)
+
+    def pair_scores(self, text: NumberedBitext) -> Doubles | None:
+        """Return the prior's own, see there: the encoder is not asked."""
+        return self.prior.pair_scores(text)
 
     def soft_links(
         self,

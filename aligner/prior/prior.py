@@ -4,27 +4,24 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple, TypeAlias, get_args
+from itertools import chain, islice
+from typing import Any, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import best_threshold, geometric_mean, mean_share
-from aligner.prior.agreement import Model, Side, read
+from aligner.prior.agreement import Model, read
 from aligner.prior.cooccurrence import (
-    UNKNOWN,
     Cells,
     Ids,
     Ints,
     Spelling,
-    WordPairs,
     gather_spellings,
     gather_word_pairs,
-    pair_keys,
 )
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
@@ -32,9 +29,12 @@ from aligner.prior.estimation import (
     Counts,
     added_up,
     estimate_agreement,
-    shares,
 )
 from aligner.prior.hmm import Doubles, Floats
+from aligner.prior.junk import junk_of
+from aligner.prior.known import Known, KnownPairs, KnownWords, look_up, spell
+from aligner.prior.pair_classifier import PairClassifier, fit
+from aligner.prior.pair_features import Occurrences, text_features
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     GrowingLinks,
@@ -60,45 +60,16 @@ Join: TypeAlias = Callable[[Floats, Floats], Floats]
 NO_SCORES = np.empty((0, 0), np.float32)
 
 
-class KnownWords(NamedTuple):
-    """What is known of one side's words, in one spelling.
+class LinkFinder(Protocol):
+    """Finds links: a prior, by itself or with an encoder."""
 
-    Attributes:
-        numbers: the number of each word.
-        totals: the links that each is expected to have in all.
-        counts: how often each occurs.
-    """
+    def soft_links(
+        self, text: NumberedBitext, join: Join, /, *, covers: bool
+    ) -> TextLinks:
+        """Return the likely links of a text."""
 
-    numbers: dict[str, int]
-    totals: Floats
-    counts: Floats
-
-
-class KnownPairs(NamedTuple):
-    """What is known of pairs of words, in one spelling.
-
-    Attributes:
-        letters: how many letters of a word are its spelling, in lower case; 0 stands
-            for the word itself.
-        src: the source words.
-        tgt: the target words.
-        keys: (N,) ascending, `tgt number * source words + src number`.
-        links: (N,) how many links each pair is expected to have in all.
-    """
-
-    letters: int
-    src: KnownWords
-    tgt: KnownWords
-    keys: Ints
-    links: Floats
-
-    def look_up(self, src: Ids, tgt: Ids) -> Floats:
-        """Return the expected links of pairs of words, 0 where they are not known."""
-        keys = pair_keys(src, tgt, len(self.src.numbers))
-        places = np.searchsorted(self.keys, keys)
-        found = np.append(self.keys, -1)[places] == keys
-        found &= (src != UNKNOWN) & (tgt != UNKNOWN)
-        return np.where(found, np.append(self.links, np.float32(0))[places], 0)
+    def pair_scores(self, text: NumberedBitext, /) -> Doubles | None:
+        """Return the probability that each pair is a translation, if it is known."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +86,8 @@ class Prior:
             exceed for a link.
         tokenize: the languages by which the text that it was estimated from was cut,
             if that was raw.
+        classifier: what tells translations from junk; None if an earlier version kept
+            this, or there was no pair of usual length to fit it on.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -124,6 +97,7 @@ class Prior:
     jumps: Doubles
     thresholds: Doubles
     tokenize: Languages | None = None
+    classifier: PairClassifier | None = None
 
     def align(
         self,
@@ -148,7 +122,7 @@ class Prior:
             TypeError: a side is no sequence of words.
         """
         threshold = self.threshold(preset)
-        return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
+        return aligned_by_part(pairs, PART, self, threshold, cover)
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
@@ -175,7 +149,8 @@ class Prior:
         for first in range(0, len(text), PART):
             some = text.part(first, first + PART).renamed(canonical)
             pairs, cells, *_ = gather_word_pairs(some, threads=threads)
-            _collect(self._model(pairs), cells, links, join, threads, covers)
+            model = self._model(look_up(self.spellings, pairs))
+            _collect(model, cells, links, join, threads, covers)
         return links.finish()
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
@@ -186,7 +161,8 @@ class Prior:
         """
         text = NumberedBitext.of(pairs).renamed(canonical)
         word_pairs, cells, *_ = gather_word_pairs(text)
-        forward, reverse = _read(self._model(word_pairs), cells, 0, len(pairs))
+        model = self._model(look_up(self.spellings, word_pairs))
+        forward, reverse = _read(model, cells, 0, len(pairs))
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
             shape, last = (len(tgt), len(src)), first + len(tgt) * len(src)
@@ -199,52 +175,40 @@ class Prior:
             )
         return results
 
-    def _model(self, pairs: WordPairs) -> Model:
-        """Return what is known of the words of a text."""
-        links, src, tgt = [], _Known(), _Known()
-        for spelling in self.spellings:
-            name = partial(spell, letters=spelling.letters)
-            of_src = src.add(spelling.src, map(name, pairs.src_words))
-            of_tgt = tgt.add(spelling.tgt, map(name, pairs.tgt_words))
-            links.append(spelling.look_up(of_src[pairs.src], of_tgt[pairs.tgt]))
-        return Model(
-            np.stack(links, 1).astype(np.float32),
-            src.side(self.src_by_null),
-            tgt.side(self.tgt_by_null),
-            self.null,
-            self.jumps,
+    def pair_scores(
+        self, text: NumberedBitext, threads: int | None = None
+    ) -> Doubles | None:
+        """Return for each pair of a text the probability that it is a translation.
+
+        See `pair_classifier`; 0 where a side is empty. None without a classifier.
+        """
+        if self.classifier is None:
+            return None
+        found, threads = [np.empty(0)], threads or cpu_share()
+        for first in range(0, len(text), PART):
+            features = self._features(text.part(first, first + PART), threads)
+            found.append(self.classifier.probabilities(features))
+        return np.concatenate(found)
+
+    def _features(
+        self, text: NumberedBitext, threads: int, learnt: int | None = None
+    ) -> Doubles:
+        """Return the features of pairs, as `text_features` does."""
+        pairs, cells, *_ = gather_word_pairs(text.renamed(canonical), threads=threads)
+        known, words = look_up(self.spellings, pairs), self.spellings[0]
+        seen = Occurrences(
+            known.src.occurrences,
+            known.tgt.occurrences,
+            float(words.src.counts.sum(dtype=np.float64)),
+            float(words.tgt.counts.sum(dtype=np.float64)),
+            pairs.twins(),
         )
+        return text_features(self._model(known), cells, seen, threads, learnt)
 
-
-class _Known:
-    """What is known of one side's words, spelling by spelling."""
-
-    def __init__(self) -> None:
-        self._numbers: list[Ids] = []
-        self._totals: list[Floats] = []
-        self._counts: list[Floats] = []
-
-    def add(self, known: KnownWords, words: Iterable[str]) -> Ids:
-        """Look words up in a spelling; return their numbers there."""
-        found = [known.numbers.get(word, UNKNOWN) for word in words]
-        numbers = np.array(found, np.int32)
-        self._numbers.append(numbers)
-        # The last, 0, stands for what is not known.
-        self._totals.append(np.append(known.totals, np.float32(0))[numbers])
-        self._counts.append(np.append(known.counts, np.float32(0))[numbers])
-        return numbers
-
-    def side(self, by_null: Floats) -> Side:
-        return Side(
-            np.stack(self._totals, 1),
-            shares(np.stack(self._counts, 1)),
-            np.append(by_null, np.float32(0))[self._numbers[0]],
-        )
-
-
-def spell(word: str, letters: int) -> str:
-    """Return how a word is spelt by so many letters; by 0, as it is."""
-    return canonical(word.lower())[:letters] if letters else word
+    def _model(self, known: Known) -> Model:
+        """Return what is known of the words of a text, as an aligner wants it."""
+        by_null = known.src.side(self.src_by_null), known.tgt.side(self.tgt_by_null)
+        return Model(known.links, *by_null, self.null, self.jumps)
 
 
 def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
@@ -262,7 +226,7 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 def aligned_by_part(
     pairs: Iterable[WordPair],
     size: int,
-    links_of: Callable[..., TextLinks],
+    known: LinkFinder,
     threshold: float,
     cover: Cover | None = None,
 ) -> Iterator[AlignedPair]:
@@ -271,7 +235,7 @@ def aligned_by_part(
     Args:
         pairs: the sentence pairs.
         size: how many of them at once.
-        links_of: a `soft_links`, of a prior by itself or with an encoder.
+        known: a prior, by itself or with an encoder.
         threshold: what a link's probability must exceed.
         cover: as in `Prior.align`.
 
@@ -280,22 +244,23 @@ def aligned_by_part(
         TypeError: a side is no sequence of words.
     """
     check_cover(cover)
-    return _aligned(iter(pairs), size, links_of, threshold, cover)
+    return _aligned(iter(pairs), size, known, threshold, cover)
 
 
 def _aligned(
     pairs: Iterator[WordPair],
     size: int,
-    links_of: Callable[..., TextLinks],
+    known: LinkFinder,
     threshold: float,
     cover: Cover | None,
 ) -> Iterator[AlignedPair]:
     first = 1
     while part := list(islice(pairs, size)):
         text = numbered(part, first)
-        links = links_of(text, mean_share, covers=cover is not None)
+        links = known.soft_links(text, mean_share, covers=cover is not None)
         first += len(part)
-        yield from aligned_pairs(part, links, threshold, cover)
+        scores = known.pair_scores(text)
+        yield from aligned_pairs(part, links, threshold, cover, scores)
 
 
 def numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
@@ -340,7 +305,8 @@ def estimate(
     on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)
-    return _prior(spellings, cells, model, counts), links.finish()
+    prior = _prior(spellings, cells, model, counts)
+    return replace(prior, classifier=_classifier(prior, text, threads)), links.finish()
 
 
 def _prior(
@@ -358,6 +324,20 @@ def _prior(
     by_null = model.src.by_null, model.tgt.by_null
     thresholds = _thresholds(model, cells)
     return Prior(tuple(known), *by_null, model.null, model.jumps, thresholds)
+
+
+def _classifier(
+    prior: Prior, text: NumberedBitext, threads: int
+) -> PairClassifier | None:
+    """Fit what tells translations from junk, on pairs that a prior was learnt from."""
+    true, junk = junk_of(text)
+    if not junk:
+        return None
+    kinds = [true, *junk]
+    every = NumberedBitext.of(chain.from_iterable(kinds))
+    features = prior._features(every, threads, learnt=len(true))
+    ends = np.cumsum([len(kind) for kind in kinds])[:-1]
+    return fit(features[: len(true)], np.split(features, ends)[1:])
 
 
 def _known_words(

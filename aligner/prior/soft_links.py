@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,11 @@ class SoftLinks(NamedTuple):
     probability: Floats
 
     def aligned(
-        self, pair: WordPair, threshold: float, cover: Cover | None = None
+        self,
+        pair: WordPair,
+        threshold: float,
+        cover: Cover | None = None,
+        score: float | None = None,
     ) -> AlignedPair:
         """Return the links of a pair that are likelier than a threshold.
 
@@ -49,20 +54,26 @@ class SoftLinks(NamedTuple):
             threshold: what a link's probability must exceed.
             cover: the side, or both, of which every word that is left without a link
                 gets its likeliest one; that has to be among the likely links.
+            score: of the pair; by default, the mean of its words' best links.
         """
-        src_words, tgt_words = map(len, pair)
-        best = np.zeros(src_words + tgt_words)
-        # What is there for the cover alone says nothing of how well the sides fit.
-        likely = np.where(self.probability > LEAST_PROBABILITY, self.probability, 0)
-        np.maximum.at(best, self.src, likely)
-        np.maximum.at(best, src_words + self.tgt, likely)
         every = {
             (i, j): p for i, j, p in zip(*(part.tolist() for part in self), strict=True)
         }
         scores = {link: p for link, p in every.items() if p > threshold}
         if cover is not None:
             _cover(scores, every, cover)
-        return AlignedPair(frozenset(scores), scores, float(best.mean()))
+        if score is None:
+            score = self._mean_best(pair)
+        return AlignedPair(frozenset(scores), scores, score)
+
+    def _mean_best(self, pair: WordPair) -> float:
+        src_words, tgt_words = map(len, pair)
+        best = np.zeros(src_words + tgt_words)
+        # What is there for the cover alone says nothing of how well the sides fit.
+        likely = np.where(self.probability > LEAST_PROBABILITY, self.probability, 0)
+        np.maximum.at(best, self.src, likely)
+        np.maximum.at(best, src_words + self.tgt, likely)
+        return float(best.mean())
 
 
 def _cover(
@@ -89,14 +100,17 @@ def aligned_pairs(
     links: Iterable[SoftLinks],
     threshold: float,
     cover: Cover | None = None,
+    scores: NDArray[np.float64] | None = None,
 ) -> Iterator[AlignedPair]:
     """Yield the links of pairs that are likelier than a threshold, as `aligned`.
 
     Pairs with an empty side have none, and say so.
     """
-    for pair, found in zip(pairs, links, strict=True):
+    of_pairs = repeat(None) if scores is None else scores.tolist()
+    both = zip(pairs, links, strict=True)
+    for (pair, found), score in zip(both, of_pairs, strict=False):
         if all(pair):
-            yield found.aligned(pair, threshold, cover)
+            yield found.aligned(pair, threshold, cover, score)
         else:
             yield AlignedPair(frozenset(), {}, problem="a side is empty")
 

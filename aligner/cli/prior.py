@@ -152,7 +152,7 @@ def prior(
     chosen = _threshold(known, preset, threshold)
     if save:
         _save(known, save)
-    _write(known, links, usable, kept, places, (chosen, cover))
+    _write(links, usable, kept, places, (chosen, cover))
 
 
 class Text(NamedTuple):
@@ -246,7 +246,7 @@ def _learn(
     )
     prior = replace(prior, tokenize=languages)
     if encoder is None:
-        return prior, links
+        return prior, replace(links, scores=prior.pair_scores(text))
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
     both = PriorWithEncoder.choose(prior, encoder, text)
@@ -280,7 +280,6 @@ def _align_by(
 
 
 def _write(
-    known: "Known",
     links: "TextLinks",
     text: "NumberedBitext",
     kept: Kept,
@@ -295,8 +294,7 @@ def _write(
     from aligner.prior.soft_links import aligned_pairs
 
     problems = kept.problems
-    by_pair = aligned_pairs(text, links, *rule, known.pair_scores(text))
-    found = zip(by_pair, text, strict=True)
+    found = zip(aligned_pairs(text, links, *rule), text, strict=True)
     read = kept.sentences.finish() if kept.sentences else None
     with open_files(places.files) as files:
         lines = places.opened(files)
@@ -345,7 +343,7 @@ def _align(
         pair for pair, problem in zip(pairs, problems, strict=True) if not problem
     )
     links = known.soft_links(usable, mean_share, covers=rule[1] is not None)
-    found = aligned_pairs(usable, links, *rule, known.pair_scores(usable))
+    found = aligned_pairs(usable, links, *rule)
     for problem in problems:
         if problem:
             yield AlignedPair(frozenset(), {}, problem=problem)

@@ -34,23 +34,26 @@ def swapped(pairs: Sequence[WordPair], random: np.random.Generator) -> list[Word
 def scrambled(pairs: Sequence[WordPair], random: np.random.Generator) -> list[WordPair]:
     """Return each pair with words of random letters on one side, drawn, or on both.
 
-    Up to `MOST_WORDS` words of up to `MOST_LETTERS` letters, from the text's own words.
+    From 1 to `MOST_WORDS` words, short sides as often as long ones, of up to
+    `MOST_LETTERS` letters, from the text's own words; as many on both sides.
     """
     sides = zip(*pairs, strict=True)
     letters = [sorted(set("".join(map("".join, side)))) for side in sides]
     made = []
     for pair in pairs:
-        drawn = int(random.integers(3))  # 2 stands for both sides
+        kept = int(random.integers(3))  # the side, or 2: none
+        count = int((MOST_WORDS + 1) ** random.random())
         src, tgt = (
-            side if drawn == 1 - number else _scrambled(letters[number], random)
+            side if number == kept else _scrambled(letters[number], count, random)
             for number, side in enumerate(pair)
         )
         made.append((src, tgt))
     return made
 
 
-def _scrambled(letters: Sequence[str], random: np.random.Generator) -> Words:
-    count = random.integers(1, MOST_WORDS + 1)
+def _scrambled(
+    letters: Sequence[str], count: int, random: np.random.Generator
+) -> Words:
     sizes = random.integers(1, MOST_LETTERS + 1, size=count).tolist()
     return [
         "".join(letters[place] for place in random.integers(len(letters), size=size))

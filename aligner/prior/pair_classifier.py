@@ -26,14 +26,14 @@ class PairClassifier:
     Attributes:
         weights: (K, COLUMNS) coefficients of the log-odds between a translation and
             each kind of junk; see `columns`.
-        lengths: the usual logarithm of target words to source words.
+        lengths: (2,) the usual logarithms of target to source words, and of letters.
     """
 
     weights: Doubles
-    lengths: float
+    lengths: Doubles
 
     def probabilities(self, features: Doubles) -> Doubles:
-        """Return (N,) the probability that pairs are translations, given (N, 6).
+        """Return (N,) the probability that pairs are translations, given (N, 7).
 
         0 where a side is empty. Each is computed by itself, so that it is the same
         whatever pairs stand beside it.
@@ -43,8 +43,8 @@ class PairClassifier:
 
 
 def fit(true: Doubles, junk: Sequence[Doubles]) -> PairClassifier:
-    """Fit a classifier, given features (N, 6) of translations and of kinds of junk."""
-    lengths = float(np.median(true[:, 4]))
+    """Fit a classifier, given features (N, 7) of translations and of kinds of junk."""
+    lengths = np.median(true[:, 4:6], axis=0)
     pairs = columns(true, lengths)
     weights = []
     for kind in junk:
@@ -56,16 +56,16 @@ def fit(true: Doubles, junk: Sequence[Doubles]) -> PairClassifier:
     return PairClassifier(np.stack(weights), lengths)
 
 
-def columns(features: Doubles, lengths: float) -> Doubles:
-    """Return (N, COLUMNS) what coefficients multiply, given features (N, 6).
+def columns(features: Doubles, lengths: Doubles) -> Doubles:
+    """Return (N, COLUMNS) what coefficients multiply, given features (N, 7).
 
-    1 and the first five features, of the lengths how far they are from usual, then all
+    1 and the first six features, of the lengths how far they are from usual, then all
     of that times √n, n being the words of the shorter side: the more words there are,
     the more a mean says.
     """
     once = np.ones((len(features), len(FEATURES)))
     once[:, 1:] = features[:, :-1]
-    once[:, -1] = np.abs(once[:, -1] - lengths)
+    once[:, -2:] = np.abs(once[:, -2:] - lengths)
     return np.concatenate([once, once * np.sqrt(features[:, -1:])], axis=1)
 
 

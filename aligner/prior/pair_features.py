@@ -1,4 +1,4 @@
-"""What a prior can say of a sentence pair as a whole: five numbers and a length.
+"""What a prior can say of a sentence pair as a whole: six features and a length.
 
 A word's gain is the logarithm of how much likelier the other side makes it than its
 frequency does: `log(NULL + (1 - NULL) p(w | other side) / p(w))`, where p(w | other
@@ -18,40 +18,50 @@ from aligner.prior.cooccurrence import Cells, Doubles, Ids
 from aligner.prior.hmm import Floats
 
 NULL = 0.1  # the probability that NULL emits a word
-FEATURES = ("gain", "half", "unknown", "copied", "lengths", "words")
+FEATURES = ("gain", "half", "unknown", "copied", "by words", "by letters", "words")
 
 
-class Occurrences(NamedTuple):
-    """How often words of a text, which may be new, occur where a prior comes from.
+class SideWords(NamedTuple):
+    """The words of one side of a text, which may be new.
 
     Attributes:
-        src: (W,) of each source word.
-        tgt: likewise.
-        src_total: of all source words that are known.
-        tgt_total: likewise.
+        occurrences: (W,) of each word where the prior comes from.
+        total: the occurrences of all words there.
+        letters: (W,) how many each word has.
+    """
+
+    occurrences: Floats
+    total: float
+    letters: Ids
+
+
+class Words(NamedTuple):
+    """The words of a text.
+
+    Attributes:
+        src: the source words.
+        tgt: the target words.
         twins: the source word that is spelt as each target word, or `UNKNOWN`.
     """
 
-    src: Floats
-    tgt: Floats
-    src_total: float
-    tgt_total: float
+    src: SideWords
+    tgt: SideWords
     twins: Ids
 
 
 def text_features(
     model: Model,
     cells: Cells,
-    seen: Occurrences,
+    words: Words,
     threads: int,
     learnt: int | None = None,
 ) -> Doubles:
-    """Return (N, 6) the features of the sentence pairs of a text.
+    """Return (N, 7) the features of the sentence pairs of a text.
 
     Args:
         model: what is known of its words.
         cells: the text.
-        seen: how often its words are known to occur.
+        words: its words.
         threads: how many compute at once; the result is the same for any number.
         learnt: where all sentences are such as the model was learnt from, how many
             pairs, from the first, are so, too: these would look better than new ones.
@@ -63,7 +73,7 @@ def text_features(
 
     def run(chunk: tuple[int, int]) -> None:
         first, last = chunk
-        write_features(model, cells, seen, first, last, own, found[first:last])
+        write_features(model, cells, words, first, last, own, found[first:last])
 
     with ThreadPoolExecutor(threads, "prior") as pool:
         list(pool.map(run, cells.chunks()))
@@ -86,7 +96,7 @@ def _own(model: Model, cells: Cells, pairs: int) -> Floats:
 def write_features(
     model: Model,
     cells: Cells,
-    seen: Occurrences,
+    words: Words,
     first: int,
     last: int,
     own: Floats,
@@ -97,18 +107,18 @@ def write_features(
     In the order of `FEATURES`: the mean gain of a side's words, the lower one of both
     sides; the lowest one of either half of either side; the share of words that are not
     known, the higher one; the share of words that stand on the other side too, the
-    lower one; the logarithm of target words to source words; and the words of the
-    shorter side.
+    lower one; the logarithms of target words to source words, and of their letters;
+    and the words of the shorter side.
 
     Args:
         model: what is known of the words.
         cells: the text.
-        seen: how often its words are known to occur.
+        words: its words.
         first: the first sentence pair.
         last: the sentence pair after the last one.
         own: by cell, the links that sentences of these were learnt with, which are left
             out, and so is each occurrence of a word; empty for sentences that are new.
-        found: (last - first, 6) to be written; a pair with an empty side is left out.
+        found: (last - first, 7) to be written; a pair with an empty side is left out.
     """
     learnt, nothing = len(own) > 0, np.empty((0, 0), np.float32)
     for pair in range(first, last):
@@ -121,41 +131,41 @@ def write_features(
             part = own[cells.ends[pair] : cells.ends[pair + 1]]
             mine = part.reshape((len(tgt), len(src)))
         by_src, by_tgt = emissions(model, cells, pair, mine, learnt)
-        of_tgt = _gains(by_src, tgt, seen.tgt, seen.tgt_total, learnt)
-        of_src = _gains(by_tgt, src, seen.src, seen.src_total, learnt)
-        tgt_copies, src_copies = _copies(seen.twins[tgt], src)
+        of_tgt = _gains(by_src, tgt, words.tgt, learnt)
+        of_src = _gains(by_tgt, src, words.src, learnt)
+        copies = _copies(words.twins[tgt], src)
         row = found[pair - first]
         row[0] = min(of_tgt[0].mean(), of_src[0].mean())
         row[1] = min(_lower_half(of_tgt[0]), _lower_half(of_src[0]))
         row[2] = max(of_tgt[1], of_src[1])
-        row[3] = min(tgt_copies, src_copies)
+        row[3] = min(copies)
         row[4] = log(len(tgt) / len(src))
-        row[5] = min(len(tgt), len(src))
+        row[5] = log(words.tgt.letters[tgt].sum() / words.src.letters[src].sum())
+        row[6] = min(len(tgt), len(src))
 
 
 @njit(nogil=True, cache=True)
 def _gains(
-    words: Floats, side: Ids, occurrences: Floats, total: float, learnt: bool
+    likely: Floats, side: Ids, words: SideWords, learnt: bool
 ) -> tuple[Doubles, float]:
     """Return the gain of each word of a side (J,), and the share that is not known.
 
     Args:
-        words: (J, I) the probability of each word under each of the other side's.
+        likely: (J, I) the probability of each word under each of the other side's.
         side: (J,) the words.
-        occurrences: of each word of the text.
-        total: of all words.
-        learnt: whether those in this side are among them, and to be left out.
+        words: of all of the text.
+        learnt: whether the occurrences in this side are to be left out.
     """
     gains, unknown = np.zeros(len(side)), 0
     for j, word in enumerate(side):
-        count = occurrences[word] - (np.sum(side == word) if learnt else 0)
+        count = words.occurrences[word] - (np.sum(side == word) if learnt else 0)
         if count <= 0:
             unknown += 1
             continue
-        likely = 0.0
-        for i in range(words.shape[1]):
-            likely += words[j, i]
-        ratio = likely / words.shape[1] / (count / total)
+        mean = 0.0
+        for i in range(likely.shape[1]):
+            mean += likely[j, i] / likely.shape[1]
+        ratio = mean / (count / words.total)
         gains[j] = log(NULL + (1 - NULL) * ratio)
     return gains, unknown / len(side)
 

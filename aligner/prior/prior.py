@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,15 @@ from aligner.prior.estimation import (
 )
 from aligner.prior.hmm import Doubles, Floats
 from aligner.prior.junk import junk_of
-from aligner.prior.known import Known, KnownPairs, KnownWords, look_up, spell
+from aligner.prior.known import (
+    KnownPairs,
+    KnownSide,
+    KnownWords,
+    look_up,
+    spell,
+)
 from aligner.prior.pair_classifier import PairClassifier, fit
-from aligner.prior.pair_features import Occurrences, text_features
+from aligner.prior.pair_features import SideWords, Words, text_features
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     GrowingLinks,
@@ -58,18 +64,6 @@ LETTERS = (0, 4, 3)  # that words are spelt by; 0 stands for whole words
 Join: TypeAlias = Callable[[Floats, Floats], Floats]
 
 NO_SCORES = np.empty((0, 0), np.float32)
-
-
-class LinkFinder(Protocol):
-    """Finds links: a prior, by itself or with an encoder."""
-
-    def soft_links(
-        self, text: NumberedBitext, join: Join, /, *, covers: bool
-    ) -> TextLinks:
-        """Return the likely links of a text."""
-
-    def pair_scores(self, text: NumberedBitext, /) -> Doubles | None:
-        """Return the probability that each pair is a translation, if it is known."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class Prior:
             TypeError: a side is no sequence of words.
         """
         threshold = self.threshold(preset)
-        return aligned_by_part(pairs, PART, self, threshold, cover)
+        return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
 
     def threshold(self, preset: Preset = "balanced") -> float:
         """Return what the mean of both directions' shares must exceed for a link.
@@ -146,12 +140,15 @@ class Prior:
         each word's likeliest link is among them, likely or not.
         """
         links, threads = GrowingLinks(), threads or cpu_share()
+        scores = [np.empty(0)]
         for first in range(0, len(text), PART):
-            some = text.part(first, first + PART).renamed(canonical)
-            pairs, cells, *_ = gather_word_pairs(some, threads=threads)
-            model = self._model(look_up(self.spellings, pairs))
-            _collect(model, cells, links, join, threads, covers)
-        return links.finish()
+            read = self._read(text.part(first, first + PART), threads)
+            _collect(read.model, read.cells, links, join, threads, covers)
+            if self.classifier is not None:
+                features = text_features(*read, threads)
+                scores.append(self.classifier.probabilities(features))
+        of_pairs = None if self.classifier is None else np.concatenate(scores)
+        return replace(links.finish(), scores=of_pairs)
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
         """Return both directions' posteriors of sentence pairs without empty sides.
@@ -159,9 +156,7 @@ class Prior:
         Forward (target words, source words + 1) and reverse (source words, target
         words + 1), NULL last; every row sums to 1.
         """
-        text = NumberedBitext.of(pairs).renamed(canonical)
-        word_pairs, cells, *_ = gather_word_pairs(text)
-        model = self._model(look_up(self.spellings, word_pairs))
+        model, cells, _ = self._read(NumberedBitext.of(pairs), threads=1)
         forward, reverse = _read(model, cells, 0, len(pairs))
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
@@ -186,29 +181,45 @@ class Prior:
             return None
         found, threads = [np.empty(0)], threads or cpu_share()
         for first in range(0, len(text), PART):
-            features = self._features(text.part(first, first + PART), threads)
+            read = self._read(text.part(first, first + PART), threads)
+            features = text_features(*read, threads)
             found.append(self.classifier.probabilities(features))
         return np.concatenate(found)
 
-    def _features(
-        self, text: NumberedBitext, threads: int, learnt: int | None = None
-    ) -> Doubles:
-        """Return the features of pairs, as `text_features` does."""
+    def features(self, text: NumberedBitext, threads: int, learnt: int) -> Doubles:
+        """Return the features of pairs of sentences that this was learnt from.
+
+        The first so many of the pairs are themselves such; see `text_features`.
+        """
+        return text_features(*self._read(text, threads), threads, learnt)
+
+    def _read(self, text: NumberedBitext, threads: int) -> "_Read":
+        """Return what is known of a text."""
         pairs, cells, *_ = gather_word_pairs(text.renamed(canonical), threads=threads)
-        known, words = look_up(self.spellings, pairs), self.spellings[0]
-        seen = Occurrences(
-            known.src.occurrences,
-            known.tgt.occurrences,
-            float(words.src.counts.sum(dtype=np.float64)),
-            float(words.tgt.counts.sum(dtype=np.float64)),
+        known = look_up(self.spellings, pairs)
+        by_null = known.src.side(self.src_by_null), known.tgt.side(self.tgt_by_null)
+        model = Model(known.links, *by_null, self.null, self.jumps)
+        seen = self.spellings[0]
+        words = Words(
+            _side_words(pairs.src_words, known.src, seen.src),
+            _side_words(pairs.tgt_words, known.tgt, seen.tgt),
             pairs.twins(),
         )
-        return text_features(self._model(known), cells, seen, threads, learnt)
+        return _Read(model, cells, words)
 
-    def _model(self, known: Known) -> Model:
-        """Return what is known of the words of a text, as an aligner wants it."""
-        by_null = known.src.side(self.src_by_null), known.tgt.side(self.tgt_by_null)
-        return Model(known.links, *by_null, self.null, self.jumps)
+
+class _Read(NamedTuple):
+    """What is known of a text, which may be new."""
+
+    model: Model
+    cells: Cells
+    words: Words
+
+
+def _side_words(words: Iterable[str], known: KnownSide, seen: KnownWords) -> SideWords:
+    letters = np.array([max(len(word), 1) for word in words], np.int32)
+    total = float(seen.counts.sum(dtype=np.float64))
+    return SideWords(known.occurrences, total, letters)
 
 
 def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
@@ -226,7 +237,7 @@ def estimate_prior(pairs: Iterable[WordPair]) -> Prior:
 def aligned_by_part(
     pairs: Iterable[WordPair],
     size: int,
-    known: LinkFinder,
+    links_of: Callable[..., TextLinks],
     threshold: float,
     cover: Cover | None = None,
 ) -> Iterator[AlignedPair]:
@@ -235,7 +246,7 @@ def aligned_by_part(
     Args:
         pairs: the sentence pairs.
         size: how many of them at once.
-        known: a prior, by itself or with an encoder.
+        links_of: a `soft_links`, of a prior by itself or with an encoder.
         threshold: what a link's probability must exceed.
         cover: as in `Prior.align`.
 
@@ -244,23 +255,22 @@ def aligned_by_part(
         TypeError: a side is no sequence of words.
     """
     check_cover(cover)
-    return _aligned(iter(pairs), size, known, threshold, cover)
+    return _aligned(iter(pairs), size, links_of, threshold, cover)
 
 
 def _aligned(
     pairs: Iterator[WordPair],
     size: int,
-    known: LinkFinder,
+    links_of: Callable[..., TextLinks],
     threshold: float,
     cover: Cover | None,
 ) -> Iterator[AlignedPair]:
     first = 1
     while part := list(islice(pairs, size)):
         text = numbered(part, first)
-        links = known.soft_links(text, mean_share, covers=cover is not None)
+        links = links_of(text, mean_share, covers=cover is not None)
         first += len(part)
-        scores = known.pair_scores(text)
-        yield from aligned_pairs(part, links, threshold, cover, scores)
+        yield from aligned_pairs(part, links, threshold, cover)
 
 
 def numbered(pairs: Iterable[WordPair], first: int = 1) -> NumberedBitext:
@@ -335,7 +345,7 @@ def _classifier(
         return None
     kinds = [true, *junk]
     every = NumberedBitext.of(chain.from_iterable(kinds))
-    features = prior._features(every, threads, learnt=len(true))
+    features = prior.features(every, threads, len(true))
     ends = np.cumsum([len(kind) for kind in kinds])[:-1]
     return fit(features[: len(true)], np.split(features, ends)[1:])
 

@@ -97,16 +97,15 @@ NO_LINKS = SoftLinks(
 
 def aligned_pairs(
     pairs: Iterable[WordPair],
-    links: Iterable[SoftLinks],
+    links: "TextLinks",
     threshold: float,
     cover: Cover | None = None,
-    scores: NDArray[np.float64] | None = None,
 ) -> Iterator[AlignedPair]:
     """Yield the links of pairs that are likelier than a threshold, as `aligned`.
 
     Pairs with an empty side have none, and say so.
     """
-    of_pairs = repeat(None) if scores is None else scores.tolist()
+    of_pairs = repeat(None) if links.scores is None else links.scores.tolist()
     both = zip(pairs, links, strict=True)
     for (pair, found), score in zip(both, of_pairs, strict=False):
         if all(pair):
@@ -130,10 +129,13 @@ class TextLinks:
     Attributes:
         ends: for each pair, where its links end; 0 comes first.
         links: the links of all pairs.
+        scores: of the pairs, the probability that each is a translation, if it was
+            asked for and is known.
     """
 
     ends: Ints
     links: SoftLinks
+    scores: NDArray[np.float64] | None = None
 
     @classmethod
     def gather(cls, pairs: Iterable[SoftLinks]) -> "TextLinks":

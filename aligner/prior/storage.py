@@ -50,7 +50,7 @@ def save_prior(directory: str | Path, prior: Prior) -> None:
     }
     if prior.classifier is not None:
         arrays[JUNK] = prior.classifier.weights
-        arrays[LENGTHS] = np.array([prior.classifier.lengths])
+        arrays[LENGTHS] = prior.classifier.lengths
     for spelling in prior.spellings:
         for part, values in _arrays(spelling):
             arrays[f"{spelling.letters}.{part}"] = values
@@ -146,7 +146,7 @@ def _classifier(arrays: Mapping[str, NDArray[Any]]) -> PairClassifier | None:
     if JUNK not in arrays:
         return None
     # A copy: compiled code is made for arrays that can be written.
-    return PairClassifier(arrays[JUNK].copy(), arrays[LENGTHS].item())
+    return PairClassifier(arrays[JUNK].copy(), arrays[LENGTHS])
 
 
 def _fitting(prior: Prior) -> bool:
@@ -172,8 +172,10 @@ def _fitting(prior: Prior) -> bool:
     )
 
 
-def _has_columns(weights: NDArray[np.float64]) -> bool:
-    return len(weights) > 0 and weights.shape[1:] == (COLUMNS,)
+def _is_whole(classifier: PairClassifier) -> bool:
+    kinds = len(classifier.weights)
+    shapes = classifier.weights.shape, classifier.lengths.shape
+    return kinds > 0 and shapes == ((kinds, COLUMNS), (2,))
 
 
 def _likely(spelling: KnownPairs) -> NDArray[np.bool_]:

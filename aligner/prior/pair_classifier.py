@@ -15,7 +15,7 @@ from aligner.prior.hmm import Doubles
 from aligner.prior.pair_features import FEATURES
 
 COLUMNS = 2 * len(FEATURES)  # coefficients of each kind of junk
-PENALTY = 0.1  # half of it, times the square of each coefficient
+PENALTY = 1.0  # half of it, times the square of each coefficient
 STEPS, HALVINGS, ENOUGH = 100, 30, 1e-9
 
 

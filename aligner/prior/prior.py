@@ -186,13 +186,6 @@ class Prior:
             found.append(self.classifier.probabilities(features))
         return np.concatenate(found)
 
-    def features(self, text: NumberedBitext, threads: int, learnt: int) -> Doubles:
-        """Return the features of pairs of sentences that this was learnt from.
-
-        The first so many of the pairs are themselves such; see `text_features`.
-        """
-        return text_features(*self._read(text, threads), threads, learnt)
-
     def _read(self, text: NumberedBitext, threads: int) -> "_Read":
         """Return what is known of a text."""
         pairs, cells, *_ = gather_word_pairs(text.renamed(canonical), threads=threads)
@@ -345,7 +338,7 @@ def _classifier(
         return None
     kinds = [true, *junk]
     every = NumberedBitext.of(chain.from_iterable(kinds))
-    features = prior.features(every, threads, len(true))
+    features = text_features(*prior._read(every, threads), threads, len(true))
     ends = np.cumsum([len(kind) for kind in kinds])[:-1]
     return fit(features[: len(true)], np.split(features, ends)[1:])
 

@@ -125,9 +125,11 @@ def test_features_are_those_of_dictionaries(prior: Prior, corpus: list[Pair]) ->
         assert row.tolist() == pytest.approx(features(prior, pair), rel=1e-4, abs=1e-5)
 
 
-def prior_features(prior: Prior, pairs: Sequence[Pair]) -> np.ndarray:
-    """Return the features of new pairs."""
-    return text_features(*prior._read(NumberedBitext.of(pairs), 1), 1)
+def prior_features(
+    prior: Prior, pairs: Sequence[Pair], learnt: int | None = None
+) -> np.ndarray:
+    """Return the features of new pairs, or of so many that were learnt."""
+    return text_features(*prior._read(NumberedBitext.of(pairs), 1), 1, learnt)
 
 
 def test_the_probability_is_that_of_the_odds_to_each_kind(
@@ -178,7 +180,7 @@ def test_a_pair_is_judged_as_if_it_had_not_been_learnt(corpus: list[Pair]) -> No
     text = NumberedBitext.of(pairs)
     prior = estimate(text)[0]
     as_new = prior_features(prior, pairs)[0]
-    as_learnt = prior.features(text, 1, learnt=len(pairs))[0]
+    as_learnt = prior_features(prior, pairs, learnt=len(pairs))[0]
     assert as_new[2] == 0
     assert as_learnt[2] == 0.5
     assert (as_learnt[:2] != as_new[:2]).all()

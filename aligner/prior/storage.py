@@ -166,9 +166,7 @@ def _fitting(prior: Prior) -> bool:
         and prior.null.shape == (2,)
         and prior.thresholds.shape == (len(PRESETS),)
         and prior.jumps.shape == (2, 2 * MAX_JUMP + 1)
-        and (
-            prior.classifier is None or prior.classifier.weights.shape[1:] == (COLUMNS,)
-        )
+        and (prior.classifier is None or _is_whole(prior.classifier))
     )
 
 

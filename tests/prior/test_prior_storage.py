@@ -57,7 +57,7 @@ def test_a_prior_without_a_classifier_scores_as_it_did(
     [(forward, reverse)] = earlier.word_scores([(pair.src, pair.tgt)])
     mean = (forward[:, :-1] + reverse[:, :-1].T) / 2
     best = np.concatenate([mean.max(axis=0), mean.max(axis=1)])
-    assert aligned.score == pytest.approx(best.mean(), abs=1e-5)
+    assert aligned.score == pytest.approx(best.mean(), abs=1e-3)
 
 
 def test_a_prior_of_an_earlier_version_is_refused(prior: Prior, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def scrambled(pairs: Sequence[WordPair], random: np.random.Generator) -> list[Wo
     `MOST_LETTERS` letters, from the text's own words; as many on both sides.
     """
     sides = zip(*pairs, strict=True)
-    letters = [sorted(set("".join(map("".join, side)))) for side in sides]
+    letters = [sorted(set("".join(map("".join, side)))) or ["x"] for side in sides]
     made = []
     for pair in pairs:
         kept = int(random.integers(3))  # the side, or 2: none

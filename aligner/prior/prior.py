@@ -142,10 +142,10 @@ class Prior:
         links, threads = GrowingLinks(), threads or cpu_share()
         scores = [np.empty(0)]
         for first in range(0, len(text), PART):
-            read = self._read(text.part(first, first + PART), threads)
-            _collect(read.model, read.cells, links, join, threads, covers)
+            known = self._look_up(text.part(first, first + PART), threads)
+            _collect(known.model, known.cells, links, join, threads, covers)
             if self.classifier is not None:
-                features = text_features(*read, threads)
+                features = text_features(*known, threads)
                 scores.append(self.classifier.probabilities(features))
         of_pairs = None if self.classifier is None else np.concatenate(scores)
         return replace(links.finish(), scores=of_pairs)
@@ -156,7 +156,7 @@ class Prior:
         Forward (target words, source words + 1) and reverse (source words, target
         words + 1), NULL last; every row sums to 1.
         """
-        model, cells, _ = self._read(NumberedBitext.of(pairs), threads=1)
+        model, cells, _ = self._look_up(NumberedBitext.of(pairs), threads=1)
         forward, reverse = _read(model, cells, 0, len(pairs))
         results = []
         for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
@@ -181,13 +181,13 @@ class Prior:
             return None
         found, threads = [np.empty(0)], threads or cpu_share()
         for first in range(0, len(text), PART):
-            read = self._read(text.part(first, first + PART), threads)
-            features = text_features(*read, threads)
+            known = self._look_up(text.part(first, first + PART), threads)
+            features = text_features(*known, threads)
             found.append(self.classifier.probabilities(features))
         return np.concatenate(found)
 
-    def _read(self, text: NumberedBitext, threads: int) -> "_Read":
-        """Return what is known of a text."""
+    def _look_up(self, text: NumberedBitext, threads: int) -> "_KnownText":
+        """Return a text, and what is known of its words."""
         pairs, cells, *_ = gather_word_pairs(text.renamed(canonical), threads=threads)
         known = look_up(self.spellings, pairs)
         by_null = known.src.side(self.src_by_null), known.tgt.side(self.tgt_by_null)
@@ -198,10 +198,10 @@ class Prior:
             _side_words(pairs.tgt_words, known.tgt, seen.tgt),
             pairs.twins(),
         )
-        return _Read(model, cells, words)
+        return _KnownText(model, cells, words)
 
 
-class _Read(NamedTuple):
+class _KnownText(NamedTuple):
     """What is known of a text, which may be new."""
 
     model: Model
@@ -338,7 +338,7 @@ def _classifier(
         return None
     kinds = [true, *junk]
     every = NumberedBitext.of(chain.from_iterable(kinds))
-    features = text_features(*prior._read(every, threads), threads, len(true))
+    features = text_features(*prior._look_up(every, threads), threads, len(true))
     ends = np.cumsum([len(kind) for kind in kinds])[:-1]
     return fit(features[: len(true)], np.split(features, ends)[1:])
 

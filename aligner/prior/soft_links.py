@@ -105,7 +105,7 @@ def aligned_pairs(
 
     Pairs with an empty side have none, and say so.
     """
-    of_pairs = repeat(None) if links.scores is None else links.scores.tolist()
+    of_pairs = repeat(None) if links.scores is None else map(float, links.scores)
     both = zip(pairs, links, strict=True)
     for (pair, found), score in zip(both, of_pairs, strict=False):
         if all(pair):

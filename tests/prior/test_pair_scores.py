@@ -129,7 +129,7 @@ def prior_features(
     prior: Prior, pairs: Sequence[Pair], learnt: int | None = None
 ) -> np.ndarray:
     """Return the features of new pairs, or of so many that were learnt."""
-    return text_features(*prior._read(NumberedBitext.of(pairs), 1), 1, learnt)
+    return text_features(*prior._look_up(NumberedBitext.of(pairs), 1), 1, learnt)
 
 
 def test_the_probability_is_that_of_the_odds_to_each_kind(

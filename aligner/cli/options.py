@@ -71,7 +71,7 @@ WORDS = of_output(
     metavar="FILE", help="Write to it the words of each link, as house:maison."
 )
 SENTENCE_SCORES = of_output(
-    metavar="FILE", help="Write to it how well each pair's sides fit, 0 to 1."
+    metavar="FILE", help="Write to it how likely each pair is a translation, 0 to 1."
 )
 PRESET = of_links(
     metavar="NAME",

@@ -192,7 +192,7 @@ def _learn(
     prior, links = estimate(text, show, mean_share, covers=covers, dictionary=entries)
     prior = replace(prior, tokenize=languages)
     if encoder is None:
-        return prior, links
+        return prior, replace(links, scores=prior.pair_scores(text))
     from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 
     both = PriorWithEncoder.choose(prior, encoder, text)

@@ -60,9 +60,10 @@ def write_links(
     Those have none.
     """
     from aligner.links.aligned_pair import AlignedPair
+    from aligner.prior.soft_links import aligned_pairs
 
     problems = kept.problems
-    found = zip(links, text, strict=True)
+    found = zip(aligned_pairs(text, links, *rule), text, strict=True)
     read = kept.sentences.finish() if kept.sentences else None
     with open_files(places.files) as files:
         lines = places.opened(files)
@@ -70,8 +71,7 @@ def write_links(
             words: WordPair = ((), ())
             aligned = AlignedPair(frozenset(), {}, problem=problem)
             if not problem:
-                of_pair, words = next(found)
-                aligned = of_pair.aligned(words, *rule)
+                aligned, words = next(found)
             lines.write(aligned, next(read) if read else words, number)
     say_of_all([Written(len(problems), sum(map(bool, problems)), [])])
 
@@ -82,19 +82,20 @@ def _align(
     """Yield what a prior finds of each of some pairs."""
     from aligner.links.aligned_pair import AlignedPair
     from aligner.links.matching import mean_share
+    from aligner.prior.soft_links import aligned_pairs
     from aligner.text.numbered import NumberedBitext
 
     problems = [problem_of(pair, max_words) for pair in pairs]
-    both = list(zip(pairs, problems, strict=True))
-    usable = NumberedBitext.of(pair for pair, problem in both if not problem)
-    threshold, cover = rule
-    covers = cover is not None
-    links = iter(known.soft_links(usable, mean_share, covers=covers))
-    for pair, problem in both:
+    usable = NumberedBitext.of(
+        pair for pair, problem in zip(pairs, problems, strict=True) if not problem
+    )
+    links = known.soft_links(usable, mean_share, covers=rule[1] is not None)
+    found = aligned_pairs(usable, links, *rule)
+    for problem in problems:
         if problem:
             yield AlignedPair(frozenset(), {}, problem=problem)
         else:
-            yield next(links).aligned(pair, threshold, cover)
+            yield next(found)
 
 
 def threshold_for(known: "Known", preset: Preset, threshold: float | None) -> float:

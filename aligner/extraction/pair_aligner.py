@@ -15,6 +15,7 @@ from aligner.links.matching import mixed
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.prior.prior import Prior
 from aligner.terms import OneWay
+from aligner.text.numbered import NumberedBitext
 from aligner.text.numbered import WordPair as WordPair
 from aligner.text.words import check_words, lowered
 
@@ -77,11 +78,13 @@ class PairAligner(ABC):
             pair for pair, problem in zip(chunk, problems, strict=True) if not problem
         ]
         scores = iter(self._word_scores(good))
+        of_pairs = iter(self._pair_scores(good))
         for problem in problems:
             if problem:
                 yield AlignedPair(frozenset(), {}, problem=problem)
-            else:
-                yield self.rule.links(next(scores))
+                continue
+            found, score = self.rule.links(next(scores)), next(of_pairs)
+            yield found if score is None else found._replace(score=score)
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return the word scores of pairs that have no `problem`.
@@ -91,13 +94,25 @@ class PairAligner(ABC):
         """
         return self._word_scores(list(_checked(pairs)))
 
+    def _pair_scores(self, pairs: Sequence[WordPair]) -> Iterable[float | None]:
+        """Return what the prior says of each pair as a whole, if it does."""
+        found = None
+        if self.prior is not None:
+            text = NumberedBitext.of(self._of_prior(pairs))
+            found = self.prior.pair_scores(text)
+        return [None] * len(pairs) if found is None else found.tolist()
+
+    def _of_prior(self, pairs: Sequence[WordPair]) -> Sequence[WordPair]:
+        """Return pairs as the prior knows their words."""
+        if not self.lowercase:
+            return pairs
+        return [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+
     def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         prior = self.prior
         if prior is None or not self.prior_weight:
             return self._network_scores(pairs)
-        of_prior = pairs
-        if self.lowercase:
-            of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+        of_prior = self._of_prior(pairs)
         with ThreadPoolExecutor(1) as beside:
             expected = beside.submit(prior.word_scores, of_prior)
             if torch.get_num_threads() == 1 or isinstance(prior, PriorWithEncoder):

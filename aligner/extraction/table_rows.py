@@ -82,7 +82,7 @@ class AlignBatch:
         Returns:
             The columns given, and those of `added`: `links` (Pharaoh, words counted
             from 0; or a list with the `src`, `tgt` and `score` of each), `score`
-            (how well both sides fit, from 0 to 1), and `problem` (why the pair could
+            (how likely the pair is a translation), and `problem` (why the pair could
             not be aligned and has no links, or an empty string); for JSON lines also
             `src_tokens` and `tgt_tokens` (lists with the `start` and `end` of each word
             in the text, in code points). The links are those

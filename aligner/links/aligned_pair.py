@@ -12,8 +12,9 @@ class AlignedPair(NamedTuple):
     Attributes:
         links: the links.
         scores: for each link, about the probability that it is right.
-        score: for the pair, the mean over the words of both sides of what each word's
-            best link scores: low where the sides do not translate each other.
+        score: for the pair, the probability that it is a translation, where a prior
+            knows it; else the mean over the words of both sides of what each word's
+            best link scores.
         problem: why the pair could not be aligned; it has no links then.
     """
 

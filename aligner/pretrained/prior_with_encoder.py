@@ -10,6 +10,7 @@ knows: a power in between makes the shares most like probabilities.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -188,6 +189,10 @@ class PriorWithEncoder:
         threshold = self.threshold(preset)
         return aligned_by_part(pairs, PART, self.soft_links, threshold, cover)
 
+    def pair_scores(self, text: NumberedBitext) -> Doubles | None:
+        """Return the prior's own, see there: the encoder is not asked."""
+        return self.prior.pair_scores(text)
+
     def soft_links(
         self,
         text: NumberedBitext,
@@ -214,7 +219,7 @@ class PriorWithEncoder:
                 found = _likely(next(scores), join, covers) if all(pair) else NO_LINKS
                 links.append(np.array([len(found.src)]), found)
             on_pairs(last, len(text))
-        return links.finish()
+        return replace(links.finish(), scores=self.pair_scores(text))
 
 
 def _parts(text: NumberedBitext) -> Iterator[tuple[int, int]]:

@@ -96,6 +96,11 @@ class WordPairs(NamedTuple):
         """Return (N,) a number for each pair that is like no other's."""
         return pair_keys(self.src, self.tgt, len(self.src_words))
 
+    def twins(self) -> Ids:
+        """Return the source word that is each target word, too, or `UNKNOWN`."""
+        found = [self.src_words.get(word, UNKNOWN) for word in self.tgt_words]
+        return np.array(found, np.int32)
+
 
 def pair_keys(src: Ids, tgt: Ids, src_words: int) -> Ints:
     """Return a number for each pair of words, given how many source words there are."""

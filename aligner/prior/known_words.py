@@ -86,6 +86,13 @@ class Learnt(NamedTuple):
     jumps: Doubles
 
 
+def of_each(numbers: Ids, values: Floats) -> Floats:
+    """Return what is known of each of some words, given that of all; of others, 0."""
+    # The last stands for `UNKNOWN`.
+    found: Floats = np.append(values, np.float32(0))[numbers]
+    return found
+
+
 class _KnownSide:
     """What is known of one side's words, spelling by spelling."""
 
@@ -98,9 +105,8 @@ class _KnownSide:
         """Look words up in a spelling; return their numbers there."""
         numbers = known.numbered(words)
         self._numbers.append(numbers)
-        # The last, 0, stands for what is not known.
-        self._totals.append(np.append(known.totals, np.float32(0))[numbers])
-        self._counts.append(np.append(known.counts, np.float32(0))[numbers])
+        self._totals.append(of_each(numbers, known.totals))
+        self._counts.append(of_each(numbers, known.counts))
         return numbers
 
     def side(self, by_null: Floats, occurring: Doubles | float) -> Side:
@@ -108,7 +114,7 @@ class _KnownSide:
         return Side(
             np.stack(self._totals, 1),
             shares(counts),
-            np.append(by_null, np.float32(0))[self._numbers[0]],
+            of_each(self._numbers[0], by_null),
         )
 
 

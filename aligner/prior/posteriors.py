@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from aligner.text.scratch import forgotten
 
 # How both directions' posteriors, of one shape, become a link's probability.
 Join: TypeAlias = Callable[[Floats, Floats], Floats]
+NO_SCORES = np.empty((0, 0), np.float32)
 
 
 def read_posteriors(
@@ -25,6 +27,31 @@ def read_posteriors(
     forward, reverse = np.empty(size, np.float32), np.empty(size, np.float32)
     read(model, cells, first, last, forward, reverse)
     return forward, reverse
+
+
+def posteriors_by_pair(model: Model, cells: Cells) -> list[tuple[Floats, Floats]]:
+    """Return both directions' posteriors of each sentence pair, NULL last.
+
+    Forward (target words, source words + 1) and reverse (source words, target words +
+    1); every row sums to 1. Both (0, 0) where a side is empty.
+    """
+    forward, reverse = read_posteriors(model, cells, 0, len(cells.ends) - 1)
+    results = []
+    sizes = zip(np.diff(cells.tgt_ends), np.diff(cells.src_ends), strict=True)
+    for shape, (first, last) in zip(sizes, pairwise(cells.ends), strict=True):
+        if first == last:
+            results.append((NO_SCORES, NO_SCORES))
+            continue
+        turned = reverse[first:last].reshape(shape).T
+        results.append(
+            (_with_null(forward[first:last].reshape(shape)), _with_null(turned))
+        )
+    return results
+
+
+def _with_null(links: Floats) -> Floats:
+    null = np.maximum(1 - links.sum(axis=1, keepdims=True), 0)
+    return np.concatenate([links, null], axis=1)
 
 
 def collect_links(

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,12 +12,7 @@ from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import geometric_mean
 from aligner.prior.agreement import Model
 from aligner.prior.by_part import aligned_by_part, numbered
-from aligner.prior.cooccurrence import (
-    Cells,
-    Spelling,
-    gather_spellings,
-    gather_word_pairs,
-)
+from aligner.prior.cooccurrence import Cells, Spelling, gather_spellings
 from aligner.prior.earlier import earlier_of, together
 from aligner.prior.estimation import (
     HMM_ITERATIONS,
@@ -26,14 +21,10 @@ from aligner.prior.estimation import (
     estimate_agreement,
 )
 from aligner.prior.hmm import Doubles, Floats
-from aligner.prior.known_words import (
-    KnownPairs,
-    Learnt,
-    learnt_pairs,
-    model_of,
-    spell,
-)
-from aligner.prior.posteriors import Join, collect_links, read_posteriors
+from aligner.prior.known_text import KnownText, look_up
+from aligner.prior.known_words import KnownPairs, Learnt, learnt_pairs, spell
+from aligner.prior.pair_classifier import PairClassifier, fit_to_text
+from aligner.prior.posteriors import Join, collect_links, posteriors_by_pair
 from aligner.prior.soft_links import GrowingLinks, TextLinks
 from aligner.prior.thresholds import text_thresholds, threshold_of
 from aligner.processors import cpu_share
@@ -45,7 +36,6 @@ from aligner.text.words import canonical
 log = logging.getLogger(__name__)
 PART = 10_000  # pairs of a text to align that are handled together
 LETTERS = (0, 4, 3)  # that words are spelt by; 0 stands for whole words
-NO_SCORES = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -62,6 +52,8 @@ class Prior:
             exceed for a link.
         tokenize: the languages by which the text that it was estimated from was cut,
             if that was raw.
+        classifier: what tells translations from junk; None if an earlier version kept
+            this, or there was no pair of usual length to fit it on.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -71,6 +63,7 @@ class Prior:
     jumps: Doubles
     thresholds: Doubles
     tokenize: Languages | None = None
+    classifier: PairClassifier | None = None
 
     def align(
         self,
@@ -99,7 +92,7 @@ class Prior:
 
     @property
     def learnt(self) -> Learnt:
-        """All but how links are chosen."""
+        """All but how links are chosen, and pairs are judged."""
         by_null = self.src_by_null, self.tgt_by_null
         return Learnt(self.spellings, *by_null, self.null, self.jumps)
 
@@ -125,13 +118,13 @@ class Prior:
         each word's likeliest link is among them, likely or not.
         """
         links, threads = GrowingLinks(), threads or cpu_share()
-        for first in range(0, len(text), PART):
-            some = text.part(first, first + PART).renamed(canonical)
-            pairs, cells, *_ = gather_word_pairs(some, threads=threads)
-            collect_links(
-                model_of(self.learnt, pairs), cells, links, join, threads, covers
-            )
-        return links.finish()
+        scores = [np.empty(0)]
+        for known in self._parts(text, threads):
+            collect_links(known.model, known.cells, links, join, threads, covers)
+            if self.classifier is not None:
+                scores.append(self.classifier.probabilities(known.features(threads)))
+        of_pairs = None if self.classifier is None else np.concatenate(scores)
+        return replace(links.finish(), scores=of_pairs)
 
     def word_scores(self, pairs: Sequence[WordPair]) -> list[tuple[Floats, Floats]]:
         """Return both directions' posteriors of sentence pairs without empty sides.
@@ -139,22 +132,27 @@ class Prior:
         Forward (target words, source words + 1) and reverse (source words, target
         words + 1), NULL last; every row sums to 1.
         """
-        text = NumberedBitext.of(pairs).renamed(canonical)
-        word_pairs, cells, *_ = gather_word_pairs(text)
-        forward, reverse = read_posteriors(
-            model_of(self.learnt, word_pairs), cells, 0, len(pairs)
-        )
-        results = []
-        for (src, tgt), first in zip(pairs, cells.ends[:-1].tolist(), strict=True):
-            shape, last = (len(tgt), len(src)), first + len(tgt) * len(src)
-            if first == last:
-                results.append((NO_SCORES, NO_SCORES))
-                continue
-            turned = reverse[first:last].reshape(shape).T
-            results.append(
-                (_with_null(forward[first:last].reshape(shape)), _with_null(turned))
-            )
-        return results
+        known = look_up(self.learnt, NumberedBitext.of(pairs))
+        return posteriors_by_pair(known.model, known.cells)
+
+    def pair_scores(
+        self, text: NumberedBitext, threads: int | None = None
+    ) -> Doubles | None:
+        """Return for each pair of a text the probability that it is a translation.
+
+        See `pair_classifier`; 0 where a side is empty. None without a classifier.
+        """
+        if self.classifier is None:
+            return None
+        found, threads = [np.empty(0)], threads or cpu_share()
+        for known in self._parts(text, threads):
+            found.append(self.classifier.probabilities(known.features(threads)))
+        return np.concatenate(found)
+
+    def _parts(self, text: NumberedBitext, threads: int) -> Iterator[KnownText]:
+        """Yield a text, and what is known of it, so many pairs at a time."""
+        for first in range(0, len(text), PART):
+            yield look_up(self.learnt, text.part(first, first + PART), threads)
 
 
 def estimate_prior(
@@ -225,7 +223,13 @@ def estimate(
     learnt = _learnt(spellings, cells, model, counts)
     if earlier is not None:
         learnt = together(earlier.learnt, learnt)
-    return Prior(*learnt, text_thresholds(model, cells)), links.finish()
+    fitted = earlier.classifier if earlier is not None else None
+    prior = Prior(
+        *learnt,
+        text_thresholds(model, cells),
+        classifier=fit_to_text(learnt, text, threads, fitted),
+    )
+    return prior, links.finish()
 
 
 def _learnt(
@@ -238,8 +242,3 @@ def _learnt(
     )
     by_null = model.src.by_null, model.tgt.by_null
     return Learnt(known, *by_null, model.null, model.jumps)
-
-
-def _with_null(links: Floats) -> Floats:
-    null = np.maximum(1 - links.sum(axis=1, keepdims=True), 0)
-    return np.concatenate([links, null], axis=1)

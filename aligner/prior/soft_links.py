@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,11 @@ class SoftLinks(NamedTuple):
     probability: Floats
 
     def aligned(
-        self, pair: WordPair, threshold: float, cover: Cover | None = None
+        self,
+        pair: WordPair,
+        threshold: float,
+        cover: Cover | None = None,
+        score: float | None = None,
     ) -> AlignedPair:
         """Return the links of a pair that are likelier than a threshold.
 
@@ -49,20 +54,26 @@ class SoftLinks(NamedTuple):
             threshold: what a link's probability must exceed.
             cover: the side, or both, of which every word that is left without a link
                 gets its likeliest one; that has to be among the likely links.
+            score: of the pair; by default, the mean of its words' best links.
         """
-        src_words, tgt_words = map(len, pair)
-        best = np.zeros(src_words + tgt_words)
-        # What is there for the cover alone says nothing of how well the sides fit.
-        likely = np.where(self.probability > LEAST_PROBABILITY, self.probability, 0)
-        np.maximum.at(best, self.src, likely)
-        np.maximum.at(best, src_words + self.tgt, likely)
         every = {
             (i, j): p for i, j, p in zip(*(part.tolist() for part in self), strict=True)
         }
         scores = {link: p for link, p in every.items() if p > threshold}
         if cover is not None:
             _cover(scores, every, cover)
-        return AlignedPair(frozenset(scores), scores, float(best.mean()))
+        if score is None:
+            score = self._mean_best(pair)
+        return AlignedPair(frozenset(scores), scores, score)
+
+    def _mean_best(self, pair: WordPair) -> float:
+        src_words, tgt_words = map(len, pair)
+        best = np.zeros(src_words + tgt_words)
+        # What is there for the cover alone says nothing of how well the sides fit.
+        likely = np.where(self.probability > LEAST_PROBABILITY, self.probability, 0)
+        np.maximum.at(best, self.src, likely)
+        np.maximum.at(best, src_words + self.tgt, likely)
+        return float(best.mean())
 
 
 def _cover(
@@ -86,7 +97,7 @@ NO_LINKS = SoftLinks(
 
 def aligned_pairs(
     pairs: Iterable[WordPair],
-    links: Iterable[SoftLinks],
+    links: "TextLinks",
     threshold: float,
     cover: Cover | None = None,
 ) -> Iterator[AlignedPair]:
@@ -94,9 +105,11 @@ def aligned_pairs(
 
     Pairs with an empty side have none, and say so.
     """
-    for pair, found in zip(pairs, links, strict=True):
+    of_pairs = repeat(None) if links.scores is None else map(float, links.scores)
+    both = zip(pairs, links, strict=True)
+    for (pair, found), score in zip(both, of_pairs, strict=False):
         if all(pair):
-            yield found.aligned(pair, threshold, cover)
+            yield found.aligned(pair, threshold, cover, score)
         else:
             yield AlignedPair(frozenset(), {}, problem="a side is empty")
 
@@ -116,10 +129,13 @@ class TextLinks:
     Attributes:
         ends: for each pair, where its links end; 0 comes first.
         links: the links of all pairs.
+        scores: of the pairs, the probability that each is a translation, if it was
+            asked for and is known.
     """
 
     ends: Ints
     links: SoftLinks
+    scores: NDArray[np.float64] | None = None
 
     @classmethod
     def gather(cls, pairs: Iterable[SoftLinks]) -> "TextLinks":

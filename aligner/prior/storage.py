@@ -13,12 +13,14 @@ from aligner.errors import CorpusError, ModelError
 from aligner.files import replacing
 from aligner.prior.hmm import MAX_JUMP
 from aligner.prior.known_words import KnownPairs, KnownWords
+from aligner.prior.pair_classifier import COLUMNS, PairClassifier
 from aligner.prior.prior import Prior
 from aligner.terms import PRESETS
 from aligner.text.tokenizers import Languages, resolved
 
 PRIOR = "prior.safetensors"  # in a model directory, or one of its own
 LETTERS, NULL, JUMPS, THRESHOLDS = "letters", "null", "jumps", "thresholds"
+JUNK, LENGTHS = "junk", "lengths"  # how it is told from translations
 TOKENIZE = "tokenize"
 SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
@@ -46,6 +48,9 @@ def save_prior(directory: str | Path, prior: Prior) -> None:
         "src.by_null": prior.src_by_null,
         "tgt.by_null": prior.tgt_by_null,
     }
+    if prior.classifier is not None:
+        arrays[JUNK] = prior.classifier.weights
+        arrays[LENGTHS] = prior.classifier.lengths
     for spelling in prior.spellings:
         for part, values in _arrays(spelling):
             arrays[f"{spelling.letters}.{part}"] = values
@@ -84,6 +89,7 @@ def load_prior(directory: str | Path) -> Prior:
             arrays[JUMPS].copy(),
             arrays[THRESHOLDS],
             tokenize,
+            _classifier(arrays),
         )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
@@ -135,6 +141,14 @@ def _spelling(letters: int, arrays: Mapping[str, NDArray[Any]]) -> KnownPairs:
     return KnownPairs(letters, src, tgt, keys, links)
 
 
+def _classifier(arrays: Mapping[str, NDArray[Any]]) -> PairClassifier | None:
+    """Return what tells translations from junk, if it is there."""
+    if JUNK not in arrays:
+        return None
+    # A copy: compiled code is made for arrays that can be written.
+    return PairClassifier(arrays[JUNK].copy(), arrays[LENGTHS])
+
+
 def _fitting(prior: Prior) -> bool:
     """Return whether the arrays have the sizes that belong together."""
     if not prior.spellings:
@@ -152,7 +166,14 @@ def _fitting(prior: Prior) -> bool:
         and prior.null.shape == (2,)
         and prior.thresholds.shape == (len(PRESETS),)
         and prior.jumps.shape == (2, 2 * MAX_JUMP + 1)
+        and (prior.classifier is None or _is_whole(prior.classifier))
     )
+
+
+def _is_whole(classifier: PairClassifier) -> bool:
+    kinds = len(classifier.weights)
+    shapes = classifier.weights.shape, classifier.lengths.shape
+    return kinds > 0 and shapes == ((kinds, COLUMNS), (2,))
 
 
 def _likely(spelling: KnownPairs) -> NDArray[np.bool_]:

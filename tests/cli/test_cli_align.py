@@ -125,6 +125,27 @@ def test_a_score_for_each_pair(folder: Path) -> None:
     assert (folder / "pairs").read_bytes() == (folder / "default").read_bytes()
 
 
+def test_the_models_prior_scores_pairs(
+    trained: Trained, run: Run, tmp_path: Path
+) -> None:
+    """As `aligner prior` does by the same, whatever counts for links."""
+    text, scores = tmp_path / "text", [tmp_path / str(number) for number in range(3)]
+    text.write_text("the king ||| der König\nder König ||| the king\nx ||| y\n")
+    for options, path in zip(
+        (
+            ["align", trained.model],
+            ["align", trained.model, "--prior-weight", "0", "--line-by-line"],
+            ["prior", "--load", trained.model],
+        ),
+        scores,
+        strict=True,
+    ):
+        options += ["--src", text, "--out", tmp_path / "out"]
+        result = run(*options, "--sentence-scores", path)
+        assert result.code == 0, result.err
+    assert scores[0].read_text() == scores[1].read_text() == scores[2].read_text()
+
+
 def test_a_pair_that_cannot_be_aligned_scores_nothing(
     trained: Trained, run: Run, tmp_path: Path
 ) -> None:

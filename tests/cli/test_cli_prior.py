@@ -1,5 +1,6 @@
 """The prior alone, from the command line: lines in, lines out, links that are right."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,24 @@ def test_what_was_kept_aligns_the_same(
     assert again_fits == pytest.approx([float(line) for line in fits], abs=0.05)
     assert again_fits[2] == 0
     assert min(fit for i, fit in enumerate(again_fits) if i != 2) > 0
+
+
+def test_junk_scores_low_in_every_format(
+    run: Run, tmp_path: Path, learnt: tuple[Path, list[str], list[str]]
+) -> None:
+    """A translation, then its sides swapped, one of them twice, unknown words."""
+    pair = sample_corpus(201)[-1]
+    src, tgt = " ".join(pair.src), " ".join(pair.tgt)
+    lines = [(src, tgt), (tgt, src), (src, src), ("qzx vbn", "pfk mm")]
+    new, scores = tmp_path / "new", tmp_path / "scores"
+    new.write_text("".join(f"{s} ||| {t}\n" for s, t in lines), encoding="utf-8")
+    options = ["--src", new, "--load", learnt[0], "--format", "jsonl"]
+    result = run("prior", *options, "--sentence-scores", scores)
+    assert result.code == 0, result.err
+    found = [float(line) for line in scores.read_text().splitlines()]
+    assert found[0] > 0.5
+    assert max(found[1:]) < 0.5
+    assert [json.loads(line)["score"] for line in result.out.splitlines()] == found
 
 
 def test_shares_follow_one_another(

@@ -538,6 +538,30 @@ def test_any_number_of_threads_gives_the_same_links_and_scores() -> None:
     assert found[1] == found[2] == found[4]
 
 
+@pytest.mark.parametrize("prior_weight", [0.0, 0.5])
+def test_the_prior_scores_pairs_whatever_pairs_stand_beside(
+    prior_weight: float,
+) -> None:
+    pairs: list[WordPair] = [*random_pairs(30), ([], ["x"])]
+    model = with_prior(pairs)
+    assert model.prior is not None
+    aligner = Aligner(model, READINGS[0], prior_weight=prior_weight)
+    expected = model.prior.pair_scores(NumberedBitext.of(pairs))
+    assert expected is not None
+    assert [pair.score for pair in aligner.align(pairs)] == expected.tolist()
+    alone = [next(aligner.align([pair])).score for pair in pairs]
+    assert alone == expected.tolist()
+
+
+def test_without_a_prior_pairs_are_scored_by_their_links() -> None:
+    aligner = Aligner(random_model(), READINGS[0])
+    pairs = random_pairs(5)
+    for pair, scores in zip(
+        aligner.align(pairs), aligner.word_scores(pairs), strict=True
+    ):
+        assert pair == aligner.rule.links(scores)
+
+
 def test_what_fails_in_the_prior_fails_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError("too much")

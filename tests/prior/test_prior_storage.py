@@ -36,6 +36,28 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
     ):
         for one, other in zip(found, again, strict=True):
             np.testing.assert_allclose(one, other, atol=0.02)
+    text = NumberedBitext.of(new)
+    for one, other in zip(
+        prior.pair_scores(text), loaded.pair_scores(text), strict=True
+    ):
+        assert one == pytest.approx(other, abs=0.02)
+
+
+def test_a_prior_without_a_classifier_scores_as_it_did(
+    prior: Prior, tmp_path: Path
+) -> None:
+    """As earlier versions kept it: the mean of what each word's best link scores."""
+    save_prior(tmp_path, prior)
+    arrays = load_file(tmp_path / PRIOR)
+    del arrays["junk"], arrays["lengths"]
+    save_file(arrays, tmp_path / PRIOR)
+    earlier, pair = load_prior(tmp_path), sample_corpus(1, seed=2)[0]
+    assert earlier.classifier is None
+    [aligned] = earlier.align([(pair.src, pair.tgt)], "recall")
+    [(forward, reverse)] = earlier.word_scores([(pair.src, pair.tgt)])
+    mean = (forward[:, :-1] + reverse[:, :-1].T) / 2
+    best = np.concatenate([mean.max(axis=0), mean.max(axis=1)])
+    assert aligned.score == pytest.approx(best.mean(), abs=1e-3)
 
 
 def test_a_prior_of_an_earlier_version_is_refused(prior: Prior, tmp_path: Path) -> None:
@@ -47,7 +69,14 @@ def test_a_prior_of_an_earlier_version_is_refused(prior: Prior, tmp_path: Path) 
 
 def test_parts_that_do_not_fit_are_refused(prior: Prior, tmp_path: Path) -> None:
     path = tmp_path / PRIOR
-    for name in ("0.src.totals", "4.tgt.counts", "3.links", "tgt.by_null", "jumps"):
+    for name in (
+        "0.src.totals",
+        "4.tgt.counts",
+        "3.links",
+        "tgt.by_null",
+        "jumps",
+        "lengths",
+    ):
         save_prior(tmp_path, prior)
         arrays = load_file(path)
         arrays[name] = arrays[name][:-1]

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import mannwhitneyu
 
 from aligner.prior import pair_classifier
 from aligner.prior.agreement import NEVER_SEEN
-from aligner.prior.junk import KINDS, LONGEST, junk_of, unlike
+from aligner.prior.junk import KINDS, LONGEST, SAMPLE, junk_of, unlike
 from aligner.prior.known_text import look_up
 from aligner.prior.known_words import spell
 from aligner.prior.pair_classifier import COLUMNS, PENALTY, PairClassifier, fit
@@ -239,6 +240,13 @@ def test_the_same_text_gives_the_same_classifier(corpus: list[Pair]) -> None:
 # Scores
 
 
+def area(prior: Prior, held_out: Sequence[Pair], kind: str) -> float:
+    """Return how often a translation scores higher than junk made of them."""
+    junk = unlike(held_out, KINDS[kind](held_out, np.random.default_rng(4)))
+    true, other = scores(prior, held_out), scores(prior, junk)
+    return float(mannwhitneyu(true, other).statistic / (len(true) * len(other)))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_tell_junk_from_translations(
     prior: Prior, corpus: list[Pair], kind: str
@@ -246,8 +254,7 @@ def test_scores_tell_junk_from_translations(
     held_out = corpus[TRAIN:]
     junk = unlike(held_out, KINDS[kind](held_out, np.random.default_rng(4)))
     true, other = scores(prior, held_out), scores(prior, junk)
-    area = mannwhitneyu(true, other).statistic / (len(true) * len(other))
-    assert area >= 0.98
+    assert area(prior, held_out, kind) >= 0.98
     assert np.mean(true > 0.5) > 0.95
     assert np.mean(other > 0.5) < 0.1
 
@@ -272,6 +279,28 @@ def test_scores_depend_on_the_pair_alone(prior: Prior, corpus: list[Pair]) -> No
     assert links.scores is not None
     assert links.scores.tolist() == alone
     assert [pair.score for pair in prior.align(pairs)] == alone
+
+
+def test_what_is_known_beside_the_text_leaves_scores_good(corpus: list[Pair]) -> None:
+    """An earlier text, and entries; a classifier is of the text that came last."""
+    earlier = estimate(NumberedBitext.of(corpus[: TRAIN - SAMPLE]))[0]
+    text = NumberedBitext.of(corpus[TRAIN - SAMPLE : TRAIN])
+    entries = NumberedBitext.of([(["king"], ["König"]), (["qzx"], ["vbn"])])
+    prior = estimate(text, earlier=earlier, dictionary=entries)[0]
+    assert prior.classifier is not None
+    assert earlier.classifier is not None
+    assert (prior.classifier.weights != earlier.classifier.weights).all()
+    for kind in KINDS:
+        assert area(prior, corpus[TRAIN:], kind) >= 0.98
+
+
+def test_a_short_text_goes_on_with_the_earlier_classifier(
+    prior: Prior, corpus: list[Pair]
+) -> None:
+    some = NumberedBitext.of(corpus[TRAIN : TRAIN + SAMPLE // 10])
+    assert estimate(some, earlier=prior)[0].classifier is prior.classifier
+    without = replace(prior, classifier=None)
+    assert estimate(some, earlier=without)[0].classifier is not None
 
 
 def test_a_classifier_with_sure_coefficients_gives_0_and_1() -> None:

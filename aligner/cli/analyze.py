@@ -12,6 +12,8 @@ from aligner.cli.options import (
     GOLD_BASE,
     GOLD_FORMAT,
     GOLD_REVERSE,
+    LANGUAGES,
+    REVERSE_MODEL,
     SRC,
     TGT,
     THREADS,
@@ -43,7 +45,10 @@ OVERWRITE = typer.Option(
 def nmt(
     models: Annotated[
         list[Path],
-        typer.Argument(help="Model directories: one, or several seeds of one recipe."),
+        typer.Argument(
+            help="Model directories: one, or several seeds of one recipe; or one of "
+            "others."
+        ),
     ],
     src: Annotated[str, SRC],
     gold: Annotated[
@@ -77,6 +82,8 @@ def nmt(
             "training text, if it is still where it was.",
         ),
     ] = None,
+    reverse_model: Annotated[str | None, REVERSE_MODEL] = None,
+    languages: Annotated[tuple[str, str] | None, LANGUAGES] = None,
     device: Annotated[str, DEVICE] = "auto",
     threads: Annotated[int | None, THREADS] = None,
     overwrite: Annotated[bool, OVERWRITE] = False,
@@ -88,6 +95,7 @@ def nmt(
     costs; and what all attention makes of punctuation, and of frequent words.
     """
     from aligner.analysis.nmt.experiment import GoldText, run_experiment
+    from aligner.analysis.nmt.studied import others_of
     from aligner.analysis.nmt.training_words import count_words
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.text.bitext import check_read_once, read_lines
@@ -95,6 +103,7 @@ def nmt(
 
     _check(out, overwrite)
     check_read_once(src, tgt, gold, frequency_text)
+    others = others_of(models, reverse_model, languages)
     pairs = read_pairs(src, tgt, tokenize)
     if not any(all(pair) for pair in pairs):
         raise CorpusError(f"{src}: expected sentence pairs, got no words")
@@ -108,6 +117,8 @@ def nmt(
         "sure links": sum(len(one.sure) for one in reference),
         "possible links": sum(len(one.possible) for one in reference),
         "direction": direction,
+        "reverse_model": reverse_model,
+        "languages": languages,
         "tokenize": tokenize,
         "max_length": max_length,
         "frequency_text": frequency_text or "the training text",
@@ -121,7 +132,13 @@ def nmt(
             raise CorpusError(f"{frequency_text}: expected text, got no words")
     with ShareProgress("pairs read") as progress:
         report = run_experiment(
-            models, text, settings, resolve_device(device, threads), words, progress
+            models,
+            text,
+            settings,
+            resolve_device(device, threads),
+            words,
+            progress,
+            others,
         )
     _write(out, report)
 

@@ -6,6 +6,7 @@ import aligner
 from aligner.cli import (
     align,
     analyze,
+    choose,
     demo,
     evaluate,
     prior,
@@ -31,6 +32,7 @@ app.command(rich_help_panel=FIRST)(align.align)
 app.command(rich_help_panel=FIRST)(evaluate.evaluate)
 app.command(rich_help_panel=MORE)(demo.demo)
 app.command(rich_help_panel=MORE)(view.view)
+app.command(rich_help_panel=MORE)(choose.choose)
 app.command(rich_help_panel=MORE)(prior.prior)
 app.command(rich_help_panel=MORE)(retokenize.retokenize)
 app.command(rich_help_panel=MORE)(translate.translate)

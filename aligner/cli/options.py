@@ -97,6 +97,20 @@ ENCODER = of_reading(
     help="A pretrained encoder that knows both languages, beside the prior: a "
     "directory, or a name on the Hugging Face hub. Needs transformers.",
 )
+REVERSE_MODEL = of_reading(
+    metavar="DIR", help="Of others' models, the one of the other way."
+)
+LANGUAGES = of_reading(
+    metavar="A B", help="If it knows many; by its codes, such as eng_Latn fra_Latn."
+)
+CHOICE = of_reading(
+    metavar="FILE", help="For others' models, a file of `aligner choose`."
+)
+DICTIONARY = of_text(
+    metavar="FILE",
+    help="A dictionary, evidence beside the text: a line an entry, source, a tab, "
+    "target, each a word or several.",
+)
 LAYER = of_reading(
     metavar="N",
     callback=within(COUNT),

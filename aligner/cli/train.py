@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aligner.cli.console import resolve_device, say, speak_as
 from aligner.cli.options import (
     DEVICE,
+    DICTIONARY,
     FLAG,
     SRC,
     TGT,
@@ -46,6 +47,7 @@ def train(
     valid_tgt: Annotated[
         str | None, of_text(metavar="FILE", help="Its target side.")
     ] = None,
+    dictionary: Annotated[str | None, DICTIONARY] = None,
     max_minutes: Annotated[
         float,
         of_training(
@@ -77,6 +79,15 @@ def train(
             metavar="DIR",
             help="A pretrained encoder that knows both languages guides beside the "
             "prior; the model aligns without it. A directory, or a hub name.",
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        of_training(
+            "--from",
+            metavar="DIR",
+            help="Go on from this model with more text: begin with its subwords and "
+            "weights, and add to its prior's counts.",
         ),
     ] = None,
     direction: Annotated[
@@ -131,7 +142,7 @@ def train(
 
     rank = rank_from_environment()
     speak_as(rank.number if rank else 0)
-    check_read_once(src, tgt, valid_src, valid_tgt, guide, config)
+    check_read_once(src, tgt, valid_src, valid_tgt, guide, dictionary, config)
     changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
     changes = {key: value for key, value in changes.items() if value is not None}
     if resume and overwrite:
@@ -143,6 +154,8 @@ def train(
         "--tokenize": tokenize,
         "--guide": guide,
         "--encoder": encoder,
+        "--dictionary": dictionary,
+        "--from": start_from,
     }
     check_directory(out)
     if src is None and (stray := [name for name, value in of_text.items() if value]):
@@ -150,13 +163,14 @@ def train(
     text = None
     if src is not None:
         guide = guide or "auto"
-        text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide, encoder)
+        others = encoder, dictionary, start_from
+        text = _files(src, tgt, valid_src, valid_tgt, tokenize, guide, *others)
     # Read once: it may be a pipe.
-    recipe = read_config(config or "small") if config or not resume else None
+    recipe = read_config(config) if config else None
     given = Given(text, recipe, changes, resume, overwrite)
     if seeds is None:
         tasks = [given.task(out)]
-    elif piped := first_piped(src, tgt, valid_src, valid_tgt, guide):
+    elif piped := first_piped(src, tgt, valid_src, valid_tgt, guide, dictionary):
         raise ConfigError(
             f"--seeds: expected files, to be read for each seed, got {piped!r}"
         )
@@ -206,7 +220,7 @@ class Given:
             ConfigError: the options don't fit one another, or what is there.
             ModelError: there is nothing to resume.
         """
-        from aligner.nmt.config import read_config
+        from aligner.training.start import usual_recipe
         from aligner.training.task import Task
 
         if self.resume:
@@ -216,7 +230,7 @@ class Given:
             return task
         if self.files is None:
             raise ConfigError("--src: expected the training text, got nothing")
-        recipe = self.recipe or read_config("small")
+        recipe = self.recipe or usual_recipe(self.files)
         return Task.new(
             self.files,
             recipe.with_training(**self.changes),
@@ -232,10 +246,10 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
         ConfigError: what was begun or finished before is another experiment.
     """
     from aligner.nmt.checkpoint import CONFIG, read_stored_config
-    from aligner.nmt.config import read_config
     from aligner.nmt.model_meta import META, read_meta
+    from aligner.training.start import usual_recipe
 
-    usual = recipe = given.recipe or read_config("small")
+    usual = recipe = given.recipe or usual_recipe(given.files)
     earlier = sorted(out.glob(f"seed-*/{CONFIG}")) if given.resume else []
     if earlier and given.recipe is None:  # what is not begun yet is like what is
         recipe = read_stored_config(earlier[0].parent)
@@ -261,10 +275,10 @@ def _files(
     valid_tgt: str | None,
     tokenize: tuple[str, str] | None,
     guide: str,
-    encoder: str | None,
+    *others: str | None,
 ) -> "TrainingFiles":
     from aligner.training.corpus import TrainingFiles
 
     if valid_tgt is not None and valid_src is None:
         raise ConfigError("--valid-tgt: expected --valid-src beside it, got nothing")
-    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide, encoder)
+    return TrainingFiles(src, tgt, valid_src, valid_tgt, tokenize, guide, *others)

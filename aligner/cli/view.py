@@ -11,14 +11,17 @@ import typer
 
 from aligner.cli.console import resolve_device, say
 from aligner.cli.options import (
+    CHOICE,
     DEVICE,
     FLAG,
     GOLD_BASE,
     GOLD_FORMAT,
     GOLD_REVERSE,
+    LANGUAGES,
     LAYER,
     MAX_LENGTH,
     PRECISION,
+    REVERSE_MODEL,
     SRC,
     TGT,
     THREADS,
@@ -28,17 +31,19 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
+from aligner.cli.pretrained import Asked, Others, pretrained_aligner
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
 from aligner.ranges import COUNT, SEED
-from aligner.terms import GoldFormat, Precision, Rows
+from aligner.terms import GoldFormat, Precision, Preset, Rows
 
 if TYPE_CHECKING:
-    from aligner.extraction.aligner import Aligner, WordPair
+    from aligner.extraction.pair_aligner import PairAligner, WordPair
     from aligner.links.alignment import Alignment, GoldAlignment
     from aligner.view.page import ShownPair
 
 SHOWN = 10  # pairs, where none are chosen
+BALANCED: Preset = "balanced"  # as `aligner align` has it by default
 
 _RANGE = re.compile(r" *([0-9]{1,9})(?:-([0-9]{1,9}))? *")
 
@@ -53,7 +58,10 @@ class PairChoice(NamedTuple):
 
 
 def view(
-    model: Annotated[Path, typer.Argument(help="A model directory.", metavar="MODEL")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A model directory, ours or others'.", metavar="MODEL"),
+    ],
     src: Annotated[str, SRC],
     out: Annotated[
         Path, of_text(metavar="FILE", help="The page to write, such as page.html.")
@@ -101,6 +109,9 @@ def view(
             metavar="N", callback=within(SEED), help="For --random; 1 by default."
         ),
     ] = None,
+    reverse_model: Annotated[str | None, REVERSE_MODEL] = None,
+    languages: Annotated[tuple[str, str] | None, LANGUAGES] = None,
+    choice: Annotated[Path | None, CHOICE] = None,
     layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
         Rows | None,
@@ -129,40 +140,43 @@ def view(
     choice it shows the 10 worst pairs by --gold, or else the first 10.
     """
     from aligner.cli.gold_text import read_gold_of, read_pairs
-    from aligner.extraction.aligner import Aligner
     from aligner.files import write_whole
-    from aligner.nmt.checkpoint import load_model
+    from aligner.nmt.model_meta import META, read_meta
     from aligner.text.bitext import check_read_once
     from aligner.text.tokenizers import agreed_languages
     from aligner.view.page import Heading, viewer_page
 
-    choice = PairChoice(pairs, worst, random, seed)
+    pair_choice = PairChoice(pairs, worst, random, seed)
     of_gold = {
         "--gold-format": gold_format is not None,
         "--gold-base": gold_base is not None,
         "--gold-reverse": gold_reverse,
         "--worst": worst is not None,
     }
-    _check_options(choice, [] if gold else [o for o, given in of_gold.items() if given])
+    _check_options(
+        pair_choice, [] if gold else [o for o, given in of_gold.items() if given]
+    )
     check_read_once(src, tgt, gold, hyp)
     check_inputs_are_kept([out], src, tgt, gold, hyp)
     if out.exists() and not overwrite:
         raise ConfigError(
             f"{out}: a file is there already; expected --overwrite or another --out"
         )
-    loaded = load_model(model, resolve_device(device, threads))
-    words = read_pairs(
-        src, tgt, agreed_languages(loaded.meta.files.tokenize, tokenize, model)
-    )
-    chosen = _chosen(choice, len(words), src)
+    others = Others(str(model), reverse_model, languages, choice)
+    stored = read_meta(model).files.tokenize if (model / META).is_file() else None
+    words = read_pairs(src, tgt, agreed_languages(stored, tokenize, model))
+    chosen = _chosen(pair_choice, len(words), src)
     reference = None
     if gold is not None:
         reference = read_gold_of(
             words, gold, gold_format, gold_base, reverse=gold_reverse
         )
     links = _read_links(hyp, len(words))
-    reading = reading_of(loaded, layer, rows)
-    aligner = Aligner(loaded, reading, max_length=max_length, precision=precision)
+    settings = layer, rows, max_length, precision, resolve_device(device, threads)
+    if others.are_meant:
+        aligner = _others_aligner(others, words, *settings)
+    else:
+        aligner = _our_aligner(model, *settings)
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))
     if links is None:
@@ -170,15 +184,51 @@ def view(
     if chosen is None:
         chosen = _worst(reference or [], links, worst or SHOWN)
     shown = _shown(aligner, words, links, reference, chosen, hyp)
-    about = {"model": model, "source": src, "target": tgt, "links": hyp, "gold": gold}
+    about = {"model": model, "reverse model": reverse_model, "source": src}
+    about |= {"target": tgt, "links": hyp, "gold": gold}
     title = f"Word alignments: {' and '.join(Path(n).name for n in (src, tgt) if n)}"
     heading = Heading(title, {name: str(path) for name, path in about.items() if path})
-    page = viewer_page(heading, loaded, shown, aligner.reading)
+    page = viewer_page(heading, aligner.ways, shown, aligner.readings)
     if out == STDOUT:
         sys.stdout.write(page)
     else:
         write_whole(out, page)
     say(f"{out}: {len(shown)} of {len(words)} pairs, {len(page) / 1e6:.1f} MB")
+
+
+def _our_aligner(
+    model: Path,
+    layer: int | None,
+    rows: Rows | None,
+    max_length: int,
+    precision: Precision,
+    device: str,
+) -> "PairAligner":
+    from aligner.extraction.aligner import Aligner
+    from aligner.nmt.checkpoint import load_model
+
+    loaded = load_model(model, device)
+    reading = reading_of(loaded, layer, rows)
+    return Aligner(loaded, reading, max_length=max_length, precision=precision)
+
+
+def _others_aligner(
+    others: Others,
+    words: Sequence["WordPair"],
+    layer: int | None,
+    rows: Rows | None,
+    max_length: int,
+    precision: Precision,
+    device: str,
+) -> "PairAligner":
+    from aligner.extraction.link_rule import LinkRule
+
+    models = others.load(device)
+    rule = LinkRule("both" if len(models) == 2 else "forward")
+    asked, of_links = Asked.of(layer, rows), (rule, BALANCED)
+    return pretrained_aligner(
+        others, models, lambda: iter(words), asked, *of_links, max_length, precision
+    )
 
 
 def _check_options(choice: PairChoice, without_gold: Sequence[str]) -> None:
@@ -243,7 +293,7 @@ def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":
 
 
 def _links(
-    aligner: "Aligner", words: Sequence["WordPair"], chosen: Iterable[int]
+    aligner: "PairAligner", words: Sequence["WordPair"], chosen: Iterable[int]
 ) -> "dict[int, Alignment]":
     """Return the links of pairs, and of those that `aligner align` reads with them.
 
@@ -276,7 +326,7 @@ def _worst(
 
 
 def _shown(
-    aligner: "Aligner",
+    aligner: "PairAligner",
     words: Sequence["WordPair"],
     links: Mapping[int, "Alignment"],
     gold: Sequence["GoldAlignment"] | None,

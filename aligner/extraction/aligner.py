@@ -1,6 +1,6 @@
 """Load a model, align sentence pairs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +15,7 @@ from aligner.extraction.pair_aligner import PRIOR_WEIGHT as PRIOR_WEIGHT
 from aligner.extraction.pair_aligner import PairAligner
 from aligner.extraction.pair_aligner import WordPair as WordPair
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
+from aligner.extraction.ways import Way, Ways
 from aligner.nmt.checkpoint import TranslationModel, load_model
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
@@ -112,6 +113,16 @@ class Aligner(PairAligner):
         if encoder is not None:
             prior = with_encoder(model, Path(directory), str(encoder), precision)
         return cls(model, precision=precision, prior=prior)
+
+    @property
+    def ways(self) -> Ways:
+        """The directions that are known, to be looked at by themselves."""
+        return ways_of(self.model)
+
+    @property
+    def readings(self) -> dict[OneWay, Reading]:
+        """What is read of each direction: the same."""
+        return dict.fromkeys(self.ways, self.reading)
 
     @property
     def tokenizers(self) -> tuple[WordTokenizer, WordTokenizer]:
@@ -224,6 +235,27 @@ def direction_tags(model: TranslationModel) -> dict[OneWay, int]:
     both = trained_direction(model) == "both"
     tags: dict[OneWay, int] = {"forward": tag("tgt", both=both)}
     return tags | {"reverse": tag("src")} if both else tags
+
+
+def ways_of(model: TranslationModel) -> dict[OneWay, Way]:
+    """Return the directions of a model, each as a network and how pairs are cut."""
+
+    def cut(pair: WordPair) -> SubwordPair:
+        return SubwordPair.of(pair, model.subwords)
+
+    def cut_turned(pair: WordPair) -> SubwordPair:
+        return cut(pair).turned()
+
+    network = model.network
+    guided = model.config.training.guide_layer - 1 if model.is_guided else None
+    cuts: dict[OneWay, Callable[[WordPair], SubwordPair]] = {
+        "forward": cut,
+        "reverse": cut_turned,
+    }
+    return {
+        way: Way(network, tag, cuts[way], guided, network)
+        for way, tag in direction_tags(model).items()
+    }
 
 
 def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:

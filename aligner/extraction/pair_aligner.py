@@ -1,22 +1,23 @@
 """What every aligner of sentence pairs does with the scores of its networks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from aligner.extraction.link_rule import LinkRule, PairScores
-from aligner.extraction.reading import WordScores
+from aligner.extraction.reading import Reading, WordScores
+from aligner.extraction.ways import Ways
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mixed
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.prior.prior import Prior
+from aligner.terms import OneWay
 from aligner.text.numbered import NumberedBitext
+from aligner.text.numbered import WordPair as WordPair
 from aligner.text.words import check_words, lowered
-
-WordPair = tuple[Sequence[str], Sequence[str]]
 
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
@@ -42,6 +43,16 @@ class PairAligner(ABC):
     @abstractmethod
     def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         """Return what the networks say of pairs that have no `problem`."""
+
+    @property
+    @abstractmethod
+    def ways(self) -> Ways:
+        """The directions that are known, to be looked at by themselves."""
+
+    @property
+    @abstractmethod
+    def readings(self) -> Mapping[OneWay, Reading]:
+        """What is read of each direction."""
 
     @abstractmethod
     def problem(self, pair: WordPair) -> str:

@@ -67,14 +67,22 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     check_model(directory)
     meta = read_meta(directory)
     config = read_stored_config(directory)
-    subwords = Subwords.load(
-        directory, joint=config.subwords.joint, lowercase=config.subwords.lowercase
-    )
+    subwords = load_subwords(directory, config)
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
     expected = meta.files.guide == "auto" or (directory / PRIOR).exists()
     prior = load_prior(directory) if expected else None
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
+
+
+def load_subwords(directory: Path, config: Config) -> Subwords:
+    """Load a model directory's subwords, by its configuration.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    sizes = config.subwords
+    return Subwords.load(directory, joint=sizes.joint, lowercase=sizes.lowercase)
 
 
 def check_model(directory: Path) -> None:

@@ -1,32 +1,19 @@
-"""What is known of a model beside its weights: meta.json, its one schema.
+"""What is known of a model beside its weights: meta.json, its one schema."""
 
-What nothing here names is kept as it is; NaN and infinity are no JSON.
-"""
-
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-import aligner
-from aligner.errors import ModelError
-from aligner.files import write_whole
-from aligner.nmt.config import first_problem
+from aligner.nmt.stored import Layer, Part, Share, read_stored, save_stored
 from aligner.terms import Preset, Rows
 
 META = "meta.json"
 FORMAT = "aligner-model-2"
 
-Share = Annotated[float, Field(ge=0, le=1)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
-
-
-class TrainedOn(_Part):
-    """Where the text and the guide came from; "-" for what cannot be read again."""
+class TrainedOn(Part):
+    """Where the text and the rest came from; "-" for what cannot be read again."""
 
     src: str | None = None
     tgt: str | None = None
@@ -35,26 +22,28 @@ class TrainedOn(_Part):
     tokenize: tuple[str, str] | None = None
     guide: str = "none"
     encoder: str | None = None
+    dictionary: str | None = None
+    start_from: str | None = None
 
 
-class ChosenReading(_Part):
+class ChosenReading(Part):
     """What was chosen for alignment without gold; layers count from 1."""
 
-    layer: int = Field(ge=1)
+    layer: Layer
     rows: Rows
     criterion: str = ""
-    figures: list[dict[str, Any]] = []
-    thresholds: dict[Preset, Share] = {}
+    figures: list[dict[str, Any]] = Field(default_factory=list)
+    thresholds: dict[Preset, Share] = Field(default_factory=dict)
 
 
-class DataFigures(_Part):
+class DataFigures(Part):
     """The training text in figures."""
 
     pairs: int | None = None
     sha256: str = ""
 
 
-class TrainingFigures(_Part):
+class TrainingFigures(Part):
     """How a training that has ended went."""
 
     updates: int | None = None
@@ -62,7 +51,7 @@ class TrainingFigures(_Part):
     perplexity: float | None = None
 
 
-class ModelMeta(_Part):
+class ModelMeta(Part):
     """All that is known of a model; parts are missing before its training has ended."""
 
     files: TrainedOn = TrainedOn()
@@ -74,9 +63,7 @@ class ModelMeta(_Part):
 
 def save_meta(directory: Path, meta: ModelMeta) -> None:
     """Write what is known of a model into its directory."""
-    known = meta.model_dump(mode="json", exclude_unset=True)
-    content = {"format": FORMAT, "aligner": aligner.__version__, **known}
-    write_whole(directory / META, json.dumps(content, indent=2) + "\n")
+    save_stored(directory / META, FORMAT, meta)
 
 
 def read_meta(directory: Path) -> ModelMeta:
@@ -85,23 +72,4 @@ def read_meta(directory: Path) -> ModelMeta:
     Raises:
         ModelError: the file is damaged or was written by another program.
     """
-    path = directory / META
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text, parse_constant=_no_number)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
-    found = content.get("format") if isinstance(content, dict) else content
-    if not isinstance(content, dict) or found != FORMAT:
-        raise ModelError(
-            f'{path}: expected "format": "{FORMAT}", as this aligner writes it, '
-            f"got {found!r}"
-        )
-    try:
-        return ModelMeta.model_validate_json(text)
-    except ValidationError as error:
-        raise ModelError(f"{path}: {first_problem(error)}") from error
-
-
-def _no_number(constant: str) -> float:
-    raise ValueError(f"expected finite numbers, got {constant}")
+    return read_stored(directory / META, FORMAT, ModelMeta)

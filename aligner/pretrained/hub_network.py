@@ -27,6 +27,7 @@ PROJECTIONS = {
     "encoder_attn": BART,
     "cross_attention": BART,
     "EncDecAttention": ("q", "k", "v", "o"),
+    "cross_attn": ("q_proj", "k_proj", "v_proj", "o_proj"),
 }
 
 
@@ -68,6 +69,8 @@ class HookedDecoder:
         self.name, self.model = name, model
         self.layers = _cross_attentions(name, model)
         self.names = [_names(name, layer) for layer in self.layers]
+        for attention in self.layers:
+            _check_plain(name, attention)
         self._seen = threading.local()  # each thread reads by itself
         for number, (layer, names) in enumerate(
             zip(self.layers, self.names, strict=True)
@@ -79,11 +82,17 @@ class HookedDecoder:
     def heads(self, layer: int) -> int:
         """Return the number of heads of a layer."""
         attention = self.layers[layer]
-        found = getattr(attention, "num_heads", getattr(attention, "n_heads", None))
-        if not isinstance(found, int):
-            kind = type(attention).__name__
-            raise ModelError(f"{self.name}: expected num_heads in a {kind}, got none")
-        return found
+        places = (
+            (attention, "num_heads"),
+            (attention, "n_heads"),
+            (getattr(attention, "config", None), "num_attention_heads"),
+        )
+        for place, name in places:
+            found = getattr(place, name, None)
+            if isinstance(found, int):
+                return found
+        kind = type(attention).__name__
+        raise ModelError(f"{self.name}: expected num_heads in a {kind}, got none")
 
     def output(self, layer: int) -> nn.Module:
         """Return a layer's output projection."""
@@ -171,12 +180,11 @@ class HubNetwork:
         """
         assert not whole, "a decoder of transformers sees nothing ahead"
         layers = range(first, self.depth)[:count]
-        real, before = src.ne(PAD), src.new_tensor(self.ids.before)
-        written = torch.cat([before.expand(len(tgt), -1), self._own(tgt)], dim=1)
-        found = self.hooked.projections(self._own(src), written, real, layers)
+        read, written, real = self.own_inputs(src, tgt)
+        found = self.hooked.projections(read, written, real, layers)
         for layer in layers:
             parts = found.pop(layer)
-            queries = parts["q"][:, :, len(before) :]
+            queries = parts["q"][:, :, len(self.ids.before) :]
             scale = getattr(self.hooked.layers[layer], "scaling", 1.0)
             mask = real[:, None, None, :]
             weights = attention_weights(queries * scale, parts["k"], mask)
@@ -184,6 +192,12 @@ class HubNetwork:
             assert isinstance(output, Tensor)
             f = head_vectors(parts["v"], output)
             yield AttentionRecord(weights, f @ f.transpose(-1, -2))
+
+    def own_inputs(self, src: Tensor, tgt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both sides in the model's own ids, and what of the source is real."""
+        before = src.new_tensor(self.ids.before).expand(len(tgt), -1)
+        written = torch.cat([before, self._own(tgt)], dim=1)
+        return self._own(src), written, src.ne(PAD)
 
     def _own(self, ids: Tensor) -> Tensor:
         """Return the model's own ids of ours."""
@@ -206,6 +220,25 @@ def _cross_attentions(name: str, model: Any) -> list[nn.Module]:
     return found
 
 
+def _check_plain(name: str, attention: nn.Module) -> None:
+    """Check that each head has keys of its own, and that scores are as they come.
+
+    Raises:
+        ModelError: they are grouped, or capped, as in T5Gemma.
+    """
+    kind = type(attention).__name__
+    if getattr(attention, "num_key_value_groups", 1) != 1:
+        raise ModelError(
+            f"{name}: expected a cross-attention with keys and values for each head, "
+            f"got grouped heads in a {kind}"
+        )
+    if getattr(attention, "attn_logit_softcapping", None) is not None:
+        raise ModelError(
+            f"{name}: expected a cross-attention without attn_logit_softcapping, got a "
+            f"{kind} with it"
+        )
+
+
 def _names(name: str, attention: nn.Module) -> tuple[str, str, str, str]:
     """Return what an attention's four projections are called."""
     for names in PROJECTIONS.values():
@@ -213,6 +246,6 @@ def _names(name: str, attention: nn.Module) -> tuple[str, str, str, str]:
             q, k, v, o = names
             return q, k, v, o
     raise ModelError(
-        f"{name}: expected projections {', '.join(BART)} or q, k, v, o in a "
-        f"{type(attention).__name__}, got others"
+        f"{name}: expected projections {', '.join(BART)}, or o_proj as the last, or q, "
+        f"k, v, o in a {type(attention).__name__}, got others"
     )

@@ -20,17 +20,12 @@ from numpy.typing import NDArray
 from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import mean_share, mixed, shares
-from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence
+from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence, Floats
 from aligner.pretrained.storage import has_choice, load_choice, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
-from aligner.prior.prior import (
-    Join,
-    Prior,
-    aligned_by_part,
-    numbered,
-    preset_thresholds,
-    threshold_of,
-)
+from aligner.prior.by_part import aligned_by_part, numbered
+from aligner.prior.posteriors import Join
+from aligner.prior.prior import Prior
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
     NO_LINKS,
@@ -39,6 +34,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.prior.storage import load_prior, save_prior
+from aligner.prior.thresholds import preset_thresholds, threshold_of
 from aligner.terms import Cover, Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 
@@ -258,11 +254,17 @@ def sample_of(text: NumberedBitext) -> list[WordPair]:
     return [text[place] for place in usual[places.astype(int)].tolist()]
 
 
+def beside_encoder(scores: Floats, of_encoder: Floats) -> Floats:
+    """Return the joint shares of an encoder and of what knows nothing of it.
+
+    The rows need to be brought to sum 1.
+    """
+    joint: Floats = (mixed(scores, of_encoder, WEIGHT) ** POWER).astype(np.float32)
+    return joint
+
+
 def _mixed(one: BothWays, other: BothWays) -> BothWays:
-    forward, reverse = (
-        (mixed(*both, WEIGHT) ** POWER).astype(np.float32)
-        for both in zip(one, other, strict=True)
-    )
+    forward, reverse = map(beside_encoder, one, other)
     return forward, reverse
 
 

@@ -63,6 +63,19 @@ class Cells(NamedTuple):
         cuts = np.unique([0, *np.searchsorted(self.ends, wanted), size]).tolist()
         return list(pairwise(cuts))
 
+    def split(self, pair: int) -> tuple["Cells", "Cells"]:
+        """Return a text up to a sentence pair, and from it on, by the same numbers."""
+        src, tgt = self.src_ends[pair], self.tgt_ends[pair]
+        cell, upto = self.ends[pair], pair + 1
+        return Cells(
+            self.src[:src], self.src_ends[:upto], self.tgt[:tgt], self.tgt_ends[:upto],
+            self.pairs[:cell], self.ends[:upto],
+        ), Cells(
+            self.src[src:], self.src_ends[pair:] - src,
+            self.tgt[tgt:], self.tgt_ends[pair:] - tgt,
+            self.pairs[cell:], self.ends[pair:] - cell,
+        )  # fmt: skip
+
 
 class WordPairs(NamedTuple):
     """The distinct pairs of words that occur together.
@@ -147,10 +160,11 @@ class Gathered(NamedTuple):
 
 def gather_spellings(
     text: NumberedBitext, spells: Sequence[Callable[[str], str]], threads: int = 1
-) -> tuple[list[Spelling], Cells]:
+) -> tuple[list[Spelling], WordPairs, Cells]:
     """Find all word pairs of a text as `gather_word_pairs` does, by each spelling."""
     pairs, cells, names, sizes = gather_word_pairs(text, spells, threads)
-    return [_spelt(pairs, *each) for each in zip(names, sizes, strict=True)], cells
+    spellings = [_spelt(pairs, *each) for each in zip(names, sizes, strict=True)]
+    return spellings, pairs, cells
 
 
 def _spelt(pairs: WordPairs, names: Names, size: int) -> Spelling:

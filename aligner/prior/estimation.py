@@ -1,19 +1,23 @@
 """Estimate a pair of aligners from text by expectation maximisation.
 
-First the words alone count, with a pull to the diagonal; then their order as well.
+First the words alone count, with a pull to the diagonal; then their order as well. What
+is known beside the text, the entries of a dictionary and an earlier text, says which
+words go together; how often NULL emits, and how words are ordered, entries do not say.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from aligner.prior import hmm
 from aligner.prior.agreement import Model, Side, expect
-from aligner.prior.cooccurrence import Cells, Doubles, Ids, Ints, Spelling
+from aligner.prior.cooccurrence import Cells, Doubles, Ids, Spelling
+from aligner.prior.earlier import Earlier
 from aligner.prior.hmm import Floats
+from aligner.prior.word_counts import added_up, alike, occurrences, shares
 from aligner.text.scratch import forgotten, mapped_full
 
 # Few: judged by words alone, frequent ones grow too sure of partners, and by order
@@ -21,6 +25,7 @@ from aligner.text.scratch import forgotten, mapped_full
 LEXICAL_ITERATIONS, HMM_ITERATIONS = 4, 2
 NULL = 0.1  # at first, the probability that NULL emits a word
 LEAST_NULL, MOST_NULL = 0.02, 0.5
+ENTRY = 5  # times that an entry of a dictionary counts more than a place in the text
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,18 @@ class Counts:
     null_shares: Floats
     jumps: Doubles
 
+    def with_entries(self, entries: "Counts") -> "Counts":
+        """Return the counts with the links of a dictionary's entries, weighted."""
+        of_tgt, of_src = (
+            of_text + ENTRY * of_entries
+            for of_text, of_entries in zip(self.linked, entries.linked, strict=True)
+        )
+        links = self.links + ENTRY * entries.links
+        return replace(self, links=links, linked=(of_tgt, of_src))
+
 
 class Estimate(NamedTuple):
-    """A model of a text's own words, and the counts that it comes from."""
+    """A model of a text's words, and the text's own counts that it comes from."""
 
     model: Model
     counts: Counts
@@ -52,6 +66,8 @@ class Estimate(NamedTuple):
 def estimate_agreement(
     spellings: Sequence[Spelling],
     cells: Cells,
+    entries: Cells,
+    earlier: Earlier | None,
     on_pass: Callable[[int], None],
     threads: int,
 ) -> Estimate:
@@ -60,46 +76,31 @@ def estimate_agreement(
     Args:
         spellings: of the words, the shorter the later; words as they are come first.
         cells: the text.
+        entries: of a dictionary, as sentence pairs; there may be none.
+        earlier: what an earlier text says of the words.
         on_pass: told after each iteration how many are done.
         threads: how many compute at once; the result is the same for any number.
     """
-    model = _start(spellings, cells)
-    own = mapped_full(len(cells.pairs), 0, np.float32)
+    join = _alone if earlier is None else earlier.joined
+    model = join(_start(spellings, cells))
+    own, own_of_entries = (
+        mapped_full(len(part.pairs), 0, np.float32) for part in (cells, entries)
+    )
     for iteration in range(LEXICAL_ITERATIONS + HMM_ITERATIONS):
         # By words alone nothing is left out.
         known = iteration > LEXICAL_ITERATIONS
         with_order = iteration >= LEXICAL_ITERATIONS
-        counts = _expect(model, cells, own, known, with_order, threads)
-        model = _maximise(model, counts, spellings, with_order)
+        counts = _expect(model, cells, own, known, with_order, threads).with_entries(
+            _expect(model, entries, own_of_entries, known, with_order, threads)
+        )
+        model = join(_maximise(model, counts, spellings, with_order))
         on_pass(iteration + 1)
     return Estimate(model, counts)
 
 
-def occurrences(words: Ids, spellings: Sequence[Ids]) -> Doubles:
-    """Return (W, V) how often each word occurs in each of its spellings."""
-    counts = np.bincount(words, minlength=len(spellings[0])).astype(np.float64)
-    return np.stack([_sums(counts, spelling) for spelling in spellings], 1)
-
-
-def shares(counts: Doubles) -> Floats:
-    """Return (W, V) how much of all that is spelt alike each word makes up.
-
-    Words never seen count as seen once.
-    """
-    own = np.maximum(counts[:, :1], 1)
-    found: Floats = (own / np.maximum(counts, own)).astype(np.float32)
-    return found
-
-
-def _sums(counts: Doubles, spelling: Ids | Ints) -> Doubles:
-    """Return, for each number, the sum over all that are spelt like it."""
-    return added_up(counts, spelling)[spelling]
-
-
-def added_up(values: Doubles, numbers: Ids | Ints, size: int = 0) -> Doubles:
-    """Return the sum of the values of each number."""
-    sums: Doubles = np.bincount(numbers, values, size).astype(np.float64)
-    return sums
+def _alone(model: Model) -> Model:
+    """Return the model of a text without an earlier one."""
+    return model
 
 
 def _start(spellings: Sequence[Spelling], cells: Cells) -> Model:
@@ -183,7 +184,7 @@ def _maximise(
     links = np.zeros_like(model.links)
     for column, spelling in enumerate(spellings):
         known = len(spelling.of_pair)
-        links[:known, column] = _sums(counts.links[:known], spelling.of_pair)
+        links[:known, column] = alike(counts.links[:known], spelling.of_pair)
     (of_tgt, of_src), (tgt_null, src_null) = counts.linked, counts.null
     src = _side(model.src, of_src, [s.src for s in spellings], src_null)
     tgt = _side(model.tgt, of_tgt, [s.tgt for s in spellings], tgt_null)
@@ -195,7 +196,7 @@ def _maximise(
 
 def _side(old: Side, linked: Doubles, spellings: Sequence[Ids], null: Doubles) -> Side:
     """Return what the expected counts say of one side's words."""
-    totals = np.stack([_sums(linked, spelling) for spelling in spellings], 1)
+    totals = np.stack([alike(linked, spelling) for spelling in spellings], 1)
     # Half of what it did before: the start was each word's frequency, so that no word
     # is ever impossible.
     emitted = null / max(float(null.sum()), 1e-30)

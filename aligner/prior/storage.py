@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save
 from aligner.errors import CorpusError, ModelError
 from aligner.files import replacing
 from aligner.prior.hmm import MAX_JUMP
-from aligner.prior.known import KnownPairs, KnownWords
+from aligner.prior.known_words import KnownPairs, KnownWords
 from aligner.prior.pair_classifier import COLUMNS, PairClassifier
 from aligner.prior.prior import Prior
 from aligner.terms import PRESETS

@@ -40,6 +40,15 @@ class NumberedText:
             counts += np.bincount(block, minlength=len(counts))
         return dict(zip(self.words, counts.tolist(), strict=True))
 
+    def followed_by(self, other: "NumberedText") -> "NumberedText":
+        """Return both texts, on disk; a word of both may have two numbers."""
+        both = GrowingRagged()
+        for text, shift in ((self, 0), (other, len(self.words))):
+            for first in range(0, len(text), SENTENCES):
+                part = text.numbers.part(first, first + SENTENCES)
+                both.append(part.ids + shift, part.lengths())
+        return NumberedText(both.finish(), [*self.words, *other.words])
+
     def select(self, sentences: NDArray[np.int64]) -> "NumberedText":
         """Return the sentences at some indices, numbered anew, on disk."""
         renumbered = np.full(len(self.words), -1, np.int32)
@@ -85,6 +94,12 @@ class NumberedBitext:
     def select(self, indices: NDArray[np.int64]) -> "NumberedBitext":
         """Return the pairs at some indices, numbered anew, on disk."""
         return NumberedBitext(self.src.select(indices), self.tgt.select(indices))
+
+    def followed_by(self, other: "NumberedBitext") -> "NumberedBitext":
+        """Return the pairs of both texts, on disk, as `NumberedText.followed_by`."""
+        return NumberedBitext(
+            self.src.followed_by(other.src), self.tgt.followed_by(other.tgt)
+        )
 
     def part(self, first: int, last: int) -> "NumberedBitext":
         """Return the pairs from a first one up to another, by the same numbers."""

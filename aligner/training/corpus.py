@@ -52,6 +52,9 @@ class TrainingFiles:
             `none`; or a file of Pharaoh lines for the training text.
         encoder: a pretrained encoder that guides beside the prior; a directory, or a
             name of the hub.
+        dictionary: a file of entries that the prior takes for evidence beside the text.
+        start_from: the directory of an earlier model, whose subwords, weights and prior
+            are begun with.
     """
 
     src: Text
@@ -61,6 +64,8 @@ class TrainingFiles:
     tokenize: tuple[str, str] | None = None
     guide: str = "auto"
     encoder: str | None = None
+    dictionary: str | None = None
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         """Note which segmenters are there for the languages."""

@@ -17,7 +17,9 @@ from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior, estimate
 from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.prior.storage import load_prior
 from aligner.text.bitext import read_lines
+from aligner.text.dictionary import read_dictionary
 from aligner.text.numbered import NumberedBitext
 from aligner.training.corpus import TrainingFiles, TrainingText
 from aligner.training.progress import (
@@ -55,19 +57,31 @@ def guide_links(
 
     Raises:
         ConfigError: the guide is neither a keyword nor a file.
-        ModelError: the encoder cannot be read.
+        CorpusError: the dictionary has a line that is no entry.
+        ModelError: the encoder, or the earlier model's prior, cannot be read.
         LinkFormatError: a guide from a file does not fit the text.
     """
     if files.guide == "none":
         return None, None
     if files.guide != "auto":
         return TextLinks.gather(_read_guide(files.guide, text)), None
-    lowercase = config.subwords.lowercase
-    train = text.train.renamed(str.lower) if lowercase else text.train
+    dictionary = None
+    if files.dictionary is not None:
+        dictionary = read_dictionary(files.dictionary, files.tokenize)
+    train = text.train
+    if config.subwords.lowercase:
+        train = train.renamed(str.lower)
+        dictionary = dictionary and dictionary.renamed(str.lower)
+    earlier = None if files.start_from is None else load_prior(files.start_from)
     encoder = None
     if files.encoder is not None:
         encoder = WordEncoder.load(files.encoder, device, config.training.precision)
-    prior, links = estimate(train, lambda *done: on_progress(PriorPass(*done)))
+    prior, links = estimate(
+        train,
+        lambda *done: on_progress(PriorPass(*done)),
+        dictionary=dictionary,
+        earlier=earlier,
+    )
     prior = replace(prior, tokenize=files.tokenize)
     if encoder is None:
         return links, prior

@@ -14,7 +14,14 @@ from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
 from aligner.files import clear_leftovers
 from aligner.nmt.batching import Batches, encode
-from aligner.nmt.checkpoint import CONFIG, WEIGHTS, TranslationModel, save_recipe
+from aligner.nmt.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    TranslationModel,
+    load_subwords,
+    load_weights,
+    save_recipe,
+)
 from aligner.nmt.config import Config
 from aligner.nmt.model_meta import META, ModelMeta, save_meta
 from aligner.nmt.transformer import Transformer
@@ -97,11 +104,9 @@ def _learn_from(
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
     if task.resume:
-        subwords = Subwords.load(
-            out, joint=config.subwords.joint, lowercase=config.subwords.lowercase
-        )
+        subwords = load_subwords(out, config)
     else:
-        subwords = _learn_subwords(text.train, config)
+        subwords = _subwords(text.train, task)
         _start_directory(out, config, subwords, files)
     if not goes_on:  # else the text may be another
         _save(prior, out)
@@ -128,9 +133,7 @@ def _learnt_by_first(
     """Return what the first process has learnt, as soon as it has; no prior."""
     out = task.out
     processes.wait()
-    subwords = Subwords.load(
-        out, joint=task.config.subwords.joint, lowercase=task.config.subwords.lowercase
-    )
+    subwords = load_subwords(out, task.config)
     links = None
     if task.files.guide != "none":
         links = TextLinks.load(out / LINKS, len(text.train))
@@ -161,9 +164,13 @@ def _prepare(
         pairs, lines = pairs.select(fitting), taken(lines, fitting)
         links = links and links.select(fitting)
     guide = renewal = None
+    start_from = task.files.start_from
+    if start_from is not None and not task.goes_on:
+        load_weights(Path(start_from), model.network)
+        log.info("weights: those of %s", start_from)
     if links is not None:
         guide = Guide.of(pairs, links, subwords)
-        if not task.goes_on:
+        if start_from is None and not task.goes_on:
             layer = config.training.guide_layer - 1
             start_from_guide(model.network, train, guide, layer)
         if config.training.rounds > 1:
@@ -204,6 +211,13 @@ def _renewal(model: TranslationModel, guide: Guide, pairs: NumberedBitext) -> Re
         return guide.with_links(links), agreed
 
     return renew
+
+
+def _subwords(train: NumberedBitext, task: Task) -> Subwords:
+    """Return the earlier model's subwords, or what is learnt from the text."""
+    if task.files.start_from is not None:
+        return load_subwords(Path(task.files.start_from), task.config)
+    return _learn_subwords(train, task.config)
 
 
 def _learn_subwords(train: NumberedBitext, config: Config) -> Subwords:

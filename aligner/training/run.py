@@ -25,6 +25,7 @@ from aligner.training.progress import (
     never,
     unheard,
 )
+from aligner.training.start import usual_recipe
 from aligner.training.task import Task
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,8 @@ def train(
     config: Config | str | Path | None = None,
     guide: str | Path = "auto",
     encoder: str | Path | None = None,
+    dictionary: str | Path | None = None,
+    start_from: str | Path | None = None,
     valid_src: Text | Path | None = None,
     valid_tgt: Text | Path | None = None,
     tokenize: tuple[str, str] | None = None,
@@ -163,11 +166,15 @@ def train(
         tgt: the target text, likewise; None where one file holds both sides.
         out: the model directory to write.
         config: the recipe, its file, or the name of one that comes with the package;
-            by default `small`, or the one that was begun with.
+            by default `small`, or that of the model begun from or resumed.
         guide: what guides the attention: `auto`, a statistical aligner estimated from
             the text; `none`; or a file of Pharaoh lines for the text.
         encoder: a pretrained encoder of `transformers`, a directory or a hub name,
             that guides beside `auto`; the model aligns without it.
+        dictionary: a file of entries, source, a tab, target, a line, that are evidence
+            for the statistical aligner beside the text.
+        start_from: the directory of an earlier model to go on from with more text: its
+            subwords and weights are begun with, and its counts are added to.
         valid_src: validation text; by default a slice is held out.
         valid_tgt: its target side.
         tokenize: the languages of files of raw text, such as `("ja", "en")`; `auto`
@@ -188,16 +195,19 @@ def train(
         None if text is None else _named(text) for text in (tgt, valid_src, valid_tgt)
     )
     languages = None if tokenize is None else (tokenize[0], tokenize[1])
+    others = (
+        None if name is None else str(name)
+        for name in (encoder, dictionary, start_from)
+    )
     files = TrainingFiles(
-        _named(src), tgt, valid_src, valid_tgt, languages, str(guide),
-        None if encoder is None else str(encoder),
-    )  # fmt: skip
+        _named(src), tgt, valid_src, valid_tgt, languages, str(guide), *others
+    )
     if config is not None and not isinstance(config, Config):
         config = read_config(config)
     if resume:
         task = Task.resumed(Path(out), files, config)
     else:
-        recipe = config or read_config("small")
+        recipe = config or usual_recipe(files)
         task = Task.new(files, recipe, Path(out), overwrite=overwrite)
     run = TrainingRun(task, device, on_progress=on_progress)
     run.learn(max_minutes * 60, is_to_stop)

@@ -1,7 +1,7 @@
 """What a training is to do: from which text, by which recipe, into which directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from aligner.errors import ConfigError
 from aligner.nmt.checkpoint import CONFIG, WEIGHTS
 from aligner.nmt.config import Config
 from aligner.training.corpus import TrainingFiles
+from aligner.training.start import started
 from aligner.training.state import STATE
 
 
@@ -40,16 +41,20 @@ class Task:
         """Return the training of a new model.
 
         Raises:
-            ConfigError: a model is there already, or rounds have no guide.
+            ConfigError: a model is there already, rounds have no guide, or something
+                contradicts the model that is begun from.
+            ModelError: there is no such model to begin from.
         """
         if config.training.rounds > 1 and files.guide == "none":
             raise ConfigError(
                 f"rounds = {config.training.rounds}: expected a guide, got none"
             )
-        if files.encoder is not None and files.guide != "auto":
-            raise ConfigError(
-                f"encoder {files.encoder}: expected guide auto, got {files.guide}"
-            )
+        for name in ("encoder", "dictionary"):
+            value = getattr(files, name)
+            if value is not None and files.guide != "auto":
+                raise ConfigError(
+                    f"{name} {value}: expected guide auto, got {files.guide}"
+                )
         if out.exists() and not out.is_dir():
             raise ConfigError(f"{out}: expected a directory to write to, got a file")
         if not overwrite and any((out / name).exists() for name in (CONFIG, WEIGHTS)):
@@ -57,7 +62,7 @@ class Task:
                 f"{out}: a model is there already: expected to resume it, to overwrite "
                 "it, or another directory"
             )
-        return cls(files, config, out)
+        return cls(started(files, config, out), config, out)
 
     @classmethod
     def resumed(
@@ -87,6 +92,8 @@ class Task:
                 f"{_difference(given, recipe)}"
             )
         if files:
+            if files.start_from and not files.tokenize:
+                files = replace(files, tokenize=before.tokenize)
             _check_same(out, dict(files.to_meta()), dict(before.to_meta()))
         if files is None and before.is_gone:
             raise ConfigError(

@@ -17,24 +17,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aligner.extraction.aligner import WordPair, direction_tags
-from aligner.extraction.forced_decoding import (
-    ForcedBatch,
-    SubwordPair,
-    forced_batches,
-    unpadded,
-)
+from aligner.extraction.forced_decoding import ForcedBatch, forced_batches, unpadded
 from aligner.extraction.reading import Reading, records_of
+from aligner.extraction.ways import Way, Ways
 from aligner.links.alignment import Alignment, GoldAlignment, Link
 from aligner.links.evaluation import score
 from aligner.nmt.attention import AttentionRecord
-from aligner.nmt.checkpoint import TranslationModel
-from aligner.nmt.transformer import Transformer
-from aligner.terms import Score
+from aligner.terms import OneWay, Score
+from aligner.text.numbered import WordPair
 
 Kind = Literal["correct", "possible", "wrong", "missed", "link"]
 # (..., heads + 1, written words, read words + 1): all heads together, then each.
 Heads: TypeAlias = NDArray[np.float32]
+ShownFirst: TypeAlias = Mapping[OneWay, Reading]
 
 SHOWN_SCORES: tuple[Score, ...] = ("weight", "norm")
 LARGEST = 65535  # of 16 bits
@@ -74,15 +69,22 @@ class Heading:
 
 def viewer_page(
     heading: Heading,
-    model: TranslationModel,
+    ways: Ways,
     pairs: Sequence[ShownPair],
-    shown_first: Reading,
+    shown_first: ShownFirst,
 ) -> str:
-    """Return the page that shows some sentence pairs, as HTML."""
+    """Return the page that shows some sentence pairs, as HTML.
+
+    Args:
+        heading: what it says of itself.
+        ways: the directions of the model, or of two.
+        pairs: what is shown.
+        shown_first: the layer and rows of each direction that are shown at first.
+    """
     content = {
         **asdict(heading),
-        **_choices(model, shown_first),
-        "pairs": pair_data(model, pairs, shown_first),
+        "ways": {name: _choices(ways[name], shown_first[name]) for name in ways},
+        "pairs": pair_data(ways, pairs, shown_first),
     }
     template = files("aligner.view").joinpath("page.html").read_text("utf-8")
     before, after = template.split("{{data}}")
@@ -100,14 +102,14 @@ def script_json(content: Any) -> str:
 
 
 def pair_data(
-    model: TranslationModel, pairs: Sequence[ShownPair], shown_first: Reading
+    ways: Ways, pairs: Sequence[ShownPair], shown_first: ShownFirst
 ) -> list[dict[str, Any]]:
     """Return what the page is told of each pair: values of JSON's types only."""
     problems = [pair.problem or _too_many_words(pair.words) for pair in pairs]
     good = [
         pair.words for pair, problem in zip(pairs, problems, strict=True) if not problem
     ]
-    scores = iter(attention_scores(model, good, readings(model, shown_first)))
+    scores = iter(attention_scores(ways, good, shown_first))
     return [
         {
             "number": pair.number,
@@ -160,44 +162,32 @@ def _too_many_words(words: WordPair) -> str:
     return f"{longest} words on a side are too many to draw, more than {HEATMAP_WORDS}"
 
 
-def readings(model: TranslationModel, shown_first: Reading) -> list[Reading]:
-    """Return the layers and rows to choose from.
-
-    All layers by AWI and AWO; where a guide trained the attention, its layer as it was
-    trained, too.
-    """
-    layers = range(model.config.transformer.decoder_layers)
-    found = [Reading(layer, rows) for layer in layers for rows in ("awi", "awo")]
-    if model.is_guided:
-        found.append(Reading(model.config.training.guide_layer - 1, "full"))
+def readings(way: Way, shown_first: Reading) -> list[Reading]:
+    """Return the layers and rows to choose from, what is shown first among them."""
+    found = way.readings()
     first = Reading(shown_first.layer, shown_first.rows)
     return found if first in found else [*found, first]
 
 
-def _choices(model: TranslationModel, shown_first: Reading) -> dict[str, Any]:
-    """Return what can be selected: layers from 0 with their rows, heads, directions."""
+def _choices(way: Way, shown_first: Reading) -> dict[str, Any]:
+    """Return what can be selected in a direction: layers from 0 with rows, heads."""
     return {
-        "heads": model.config.transformer.heads,
-        "readings": [[r.layer, r.rows] for r in readings(model, shown_first)],
+        "heads": way.network.heads,
+        "readings": [[r.layer, r.rows] for r in readings(way, shown_first)],
         "first": [shown_first.layer, shown_first.rows],
-        "directions": list(direction_tags(model)),
     }
 
 
 def attention_scores(
-    model: TranslationModel, pairs: Sequence[WordPair], choices: Sequence[Reading]
+    ways: Ways, pairs: Sequence[WordPair], shown_first: ShownFirst
 ) -> list[dict[str, Heads]]:
     """Return each pair's scores between words, by direction, layer, rows and score.
 
     Keys are such as `forward 0 awi norm`; NULL is each matrix's last column.
     """
-    segmented = [SubwordPair.of(pair, model.subwords) for pair in pairs]
     results: list[dict[str, Heads]] = [{} for _ in pairs]
-    for direction, tag in direction_tags(model).items():
-        sides = segmented
-        if direction == "reverse":
-            sides = [pair.turned() for pair in segmented]
-        found = _read(model.network, sides, tag, choices)
+    for direction, way in ways.items():
+        found = _read(way, pairs, readings(way, shown_first[direction]))
         for result, by_reading in zip(results, found, strict=True):
             for key, heads in by_reading.items():
                 result[f"{direction} {key}"] = heads
@@ -206,19 +196,16 @@ def attention_scores(
 
 @torch.inference_mode()
 def _read(
-    network: Transformer,
-    pairs: Sequence[SubwordPair],
-    tag: int,
-    choices: Sequence[Reading],
+    way: Way, pairs: Sequence[WordPair], choices: Sequence[Reading]
 ) -> list[dict[str, Heads]]:
     """Return what `attention_scores` does, of one direction."""
     results: list[dict[str, Heads]] = [{} for _ in pairs]
-    device = next(network.parameters()).device
-    for batch in forced_batches(pairs, tag, device):
+    cut, network = [way.cut(pair) for pair in pairs], way.network
+    for batch in forced_batches(cut, way.tag, network.device):
         for choice, record in records_of(network, batch, choices):
             for shown in SHOWN_SCORES:
                 scores = _of_all_heads(replace(choice, score=shown), record, batch)
-                for index, heads in unpadded(scores, batch, pairs):
+                for index, heads in unpadded(scores, batch, cut):
                     results[index][f"{choice.layer} {choice.rows} {shown}"] = heads
     return results
 

@@ -72,14 +72,14 @@ def test_groups_are_those_of_the_oracle(case: Case) -> None:
 def test_layers_and_heads_are_those_of_the_oracle(case: Case) -> None:
     oracle = case.oracle
     layers, heads = range(oracle.layers), range(oracle.heads)
-    assert_rows(
-        case.table("groups_by_layer"),
-        [
-            [layer + 1, name, *oracle.mean(group, layer)]
-            for layer in layers
-            for name, group in case.names.items()
-        ],
-    )
+    expected = []
+    for layer in layers:
+        means = {name: oracle.mean(other, layer) for name, other in case.names.items()}
+        total = sum(weighted for _, weighted, _ in means.values())
+        expected += [
+            [layer + 1, name, *mean, mean[1] / total] for name, mean in means.items()
+        ]
+    assert_rows(case.table("groups_by_layer"), expected)
     assert_rows(
         case.table("groups_by_head"),
         [

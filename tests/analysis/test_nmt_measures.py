@@ -1,5 +1,6 @@
 """What is measured of a translation model, against alignment as users run it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from aligner.analysis.nmt.measures import (
     Place,
     measure_model,
 )
-from aligner.extraction.aligner import Aligner
+from aligner.extraction.aligner import Aligner, WordPair, ways_of
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
@@ -37,13 +38,20 @@ GOLD = [
 ]
 
 
+def measure(
+    model: TranslationModel,
+    direction: str = "forward",
+    pairs: Sequence[WordPair | None] = PAIRS,
+) -> ModelMeasures:
+    return measure_model("m", ways_of(model), pairs, GOLD, direction)
+
+
 def segmented(model: TranslationModel) -> list[SubwordPair]:
     return [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
 
 
 def measured(direction: str = "forward", **changes: object) -> ModelMeasures:
-    model = random_model(**changes)
-    return measure_model("m", model, segmented(model), GOLD, direction)
+    return measure(random_model(**changes), direction)
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
@@ -53,7 +61,7 @@ def test_links_and_rates_are_those_of_an_aligner_with_this_reading(
     score_name: str, rows: str, direction: str
 ) -> None:
     model = random_model()
-    found = measure_model("m", model, segmented(model), GOLD, direction)
+    found = measure(model, direction)
     for layer in range(3):
         for head in (None, 1, 3) if score_name in ("norm", "weight") else (None,):
             reading = Reading(layer, rows, score_name, head)
@@ -77,7 +85,7 @@ def test_arrays_hold_the_rates_of_layers_and_heads() -> None:
 @torch.no_grad()
 def test_mean_norms_are_means_over_the_target_of_means_over_the_source() -> None:
     model = random_model()
-    found = measure_model("m", model, segmented(model), GOLD)
+    found = measure(model)
     network = model.network.double()
     layers: list[list[float]] = [[], [], []]
     heads: list[list[list[float]]] = [[], [], []]
@@ -122,14 +130,14 @@ def test_agreement_is_of_both_directions_links() -> None:
 
 def test_a_model_of_one_direction_has_no_agreement() -> None:
     model = random_model("forward")
-    assert measure_model("m", model, segmented(model), GOLD).agreement == {}
+    assert measure(model).agreement == {}
 
 
 def test_pairs_that_cannot_be_read_count_as_unlinked() -> None:
     model = random_model()
-    pairs = [*segmented(model)[:2], None, *segmented(model)[3:]]
-    found = measure_model("m", model, pairs, GOLD)
-    whole = measure_model("m", model, segmented(model), GOLD)
+    pairs = [*PAIRS[:2], None, *PAIRS[3:]]
+    found = measure(model, pairs=pairs)
+    whole = measure(model)
     place = Place(1, None, "awi", "norm")
     expected = list(whole.links[place])
     expected[2] = frozenset()
@@ -143,7 +151,7 @@ def test_a_guided_model_is_read_with_the_whole_target_too() -> None:
     assert measured().rows == ["awi", "awo"]
     model = replace(model, meta=ModelMeta(files=TrainedOn(guide="auto")))
     assert model.is_guided
-    found = measure_model("m", model, segmented(model), GOLD)
+    found = measure(model)
     assert found.rows == ["awi", "awo", "full"]
     aligner = Aligner(model, Reading(1, "full"), LinkRule("forward"))
     expected = [pair.links for pair in aligner.align(PAIRS)]

@@ -13,6 +13,7 @@ from aligner.analysis.nmt.tokens import (
     is_punctuation,
     measure_tokens,
 )
+from aligner.extraction.aligner import ways_of
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.sublayers import Attention
@@ -35,8 +36,7 @@ def model() -> TranslationModel:
 
 @pytest.fixture(scope="module")
 def found(model: TranslationModel) -> TokenMeasures:
-    segmented = [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
-    return measure_tokens("m", model, segmented, PAIRS, TO_TGT)
+    return measure_tokens("m", ways_of(model)["forward"], PAIRS)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
@@ -105,8 +105,7 @@ def test_tokens_are_all_source_subwords_with_their_means(
 
 def test_a_kind_without_tokens_is_absent(model: TranslationModel) -> None:
     pairs = [(WORDS[:3], WORDS[2:4])]
-    segmented = [SubwordPair.of(pair, model.subwords) for pair in pairs]
-    found = measure_tokens("m", model, segmented, pairs, TO_TGT)
+    found = measure_tokens("m", ways_of(model)["forward"], pairs)
     for groups in found.groups.values():
         assert groups.absent == ["punctuation"]
         assert groups.present == [0, 2]

@@ -14,6 +14,7 @@ from aligner.analysis.nmt.training_words import (
     count_words,
     training_words,
 )
+from aligner.extraction.aligner import ways_of
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.model_meta import ModelMeta, TrainedOn
 from aligner.terms import OneWay
@@ -47,7 +48,7 @@ def test_the_side_that_is_read_is_counted(
     counts: Counter[int] = Counter()
     for word, count in expected.items():
         counts.update(model.subwords.encode([word], side)[0].tolist() * count)
-    assert count_subwords(words, model.subwords, side) == counts
+    assert count_subwords(words, ways_of(model)[direction]) == counts
 
 
 def test_raw_text_is_cut_into_words_as_in_training(tmp_path: Path) -> None:

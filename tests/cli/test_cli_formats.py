@@ -11,7 +11,9 @@ from conftest import ROOT, Run
 
 from aligner.links.alignment import GoldAlignment
 from aligner.links.formats import format_gold, read_gold, read_links, read_pharaoh
+from aligner.prior.storage import load_prior
 from aligner.sample.grammar import sample_corpus
+from aligner.text.dictionary import read_dictionary
 
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 SCHEMA = json.loads((ROOT / "docs" / "jsonl.schema.json").read_text(encoding="utf-8"))
@@ -28,6 +30,8 @@ OF_FIVE = "--src my.en --tgt my.de --load ende"
 COMMANDS = [
     "--src train.en --tgt train.de --tokenize en de --save ende --out train.align",
     "--src train.en --tgt train.de --tokenize en de --format jsonl --out train.jsonl",
+    "--src train.en --tgt train.de --tokenize en de --dictionary my.dict.tsv "
+    "--save with-entries --out with-entries.align",
     f"{OF_FIVE} --out my.align --words my.words --sentence-scores my.scores",
     f"{OF_FIVE} --out my.scored --scores",
     f"{OF_FIVE} --out my.jsonl --format jsonl --tokenize en de",
@@ -65,6 +69,7 @@ def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "hard.en": ["", "\U0001f600 She\u2028sle\u0301pt.\x01", '"x"'],
         "hard.de": ["leer", "Sie\u00a0schlief.", ""],
     }
+    texts["my.dict.tsv"] = BLOCKS["my.dict.tsv"].splitlines()
     for name, lines in texts.items():
         content = "".join(f"{line}\n" for line in lines)
         (folder / name).write_text(content, encoding="utf-8")
@@ -103,7 +108,19 @@ def test_every_block_of_the_page_is_made_anew(folder: Path, name: str) -> None:
 
 
 def test_the_page_shows_all() -> None:
-    assert len(BLOCKS) == 15
+    assert len(BLOCKS) == 16
+
+
+def test_every_entry_of_the_dictionary_is_evidence(folder: Path) -> None:
+    entries = read_dictionary(folder / "my.dict.tsv", ("en", "de"))
+    assert len(entries) == 5
+    alone, beside = (load_prior(folder / name) for name in ("ende", "with-entries"))
+    for entry in entries:
+        [(before, _)], [(after, _)] = (
+            alone.word_scores([entry]),
+            beside.word_scores([entry]),
+        )
+        assert after[:, :-1].sum() > max(before[:, :-1].sum() - 0.01, 0.9)
 
 
 def test_all_formats_say_the_same(folder: Path) -> None:

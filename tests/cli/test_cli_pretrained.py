@@ -1,7 +1,9 @@
-"""`aligner align` by translation models of others, through real processes."""
+"""`align`, `view` and `analyze nmt` on models of others, through real processes."""
 
+import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run
@@ -70,7 +72,7 @@ def test_mistakes_end_in_one_line(folder: Path, run: Run, tmp_path: Path) -> Non
     for options, expected in (
         (["--reverse-model", nothing], "got neither"),
         (["--languages", "en", "fr"], "expected no --languages"),
-        (["--encoder", "some/encoder"], "--encoder: expected a model of aligner"),
+        (["--encoder", "some/encoder"], "--encoder: expected --reverse-model"),
         (["--score", "alti-l1"], "expected score norm or weight, got alti-l1"),
         (["--rows", "full"], "expected rows awi or awo, got full"),
         (["--layer", "3"], "expected a layer from 1 to 2, got 3"),
@@ -100,3 +102,91 @@ def test_other_files_are_refused(folder: Path, run: Run, tmp_path: Path) -> None
     (pickled / "pytorch_model.bin").write_bytes(b"PK")
     found = run("align", pickled, *text(folder))
     found.assert_clean_failure("nothing is unpickled here", "save_pretrained")
+
+
+def content(page: Path) -> dict[str, Any]:
+    text = page.read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(
+        text.split('id="data">')[1].split("</script>")[0]
+    )
+    return found
+
+
+def test_a_page_shows_both_models(folder: Path, run: Run, tmp_path: Path) -> None:
+    models = [folder / "there", "--reverse-model", folder / "back"]
+    align = run("align", *models, *text(folder))
+    out = ["--out", tmp_path / "page.html"]
+    found = run("view", *models, *text(folder), *out)
+    assert found.code == 0, found.err
+    shown = content(tmp_path / "page.html")
+    assert set(shown["ways"]) == {"forward", "reverse"}
+    for way in shown["ways"].values():
+        assert way["heads"] == 2
+        assert way["first"] in way["readings"]
+        assert len(way["readings"]) == 4
+    for pair, line in zip(shown["pairs"], align.out.splitlines(), strict=True):
+        assert " ".join(f"{s}-{t}" for s, t, _ in pair["links"]) == line
+    full = shown["pairs"][0]["scores"]
+    assert {key.split()[0] for key in full} == {"forward", "reverse"}
+    given = ["--layer", "2", "--rows", "awo", "--overwrite"]
+    assert run("view", *models, *text(folder), *out, *given).code == 0
+    ways = content(tmp_path / "page.html")["ways"].values()
+    assert [way["first"] for way in ways] == [[1, "awo"]] * 2
+    assert run("view", folder / "there", *text(folder), *out, "--overwrite").code == 0
+    assert set(content(tmp_path / "page.html")["ways"]) == {"forward"}
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_a_report_scores_one_of_both_models(
+    folder: Path, run: Run, tmp_path: Path, direction: str
+) -> None:
+    """The rates are those of evaluate, of what align links by the same reading."""
+    (tmp_path / "gold").write_text("0-0 1-1\n\n0-0\n0-0\n0-1 1-0\n")
+    models = [folder / "there", "--reverse-model", folder / "back"]
+    command = ["analyze", "nmt", *models, *text(folder), "--gold", tmp_path / "gold"]
+    command += ["--direction", direction, "--frequency-text", folder / "src"]
+    found = run(*command, "--out", tmp_path / "report")
+    assert found.code == 0, found.err
+    rates = table(tmp_path / "report" / "aer_by_layer_and_model.csv")
+    assert {row["model"] for row in rates} == {
+        {"forward": "there", "reverse": "back"}[direction]
+    }
+    assert len(rates) == 4
+    assert all(row["agreement"] for row in rates)
+    assert "resln" not in rates[0]
+    for row in rates:
+        options = ["--layer", row["layer"], "--rows", row["rows"].lower()]
+        options += ["--direction", direction, "--out", tmp_path / "links"]
+        assert run("align", *models, *text(folder), *options).code == 0
+        scored = run(
+            "evaluate", "--gold", tmp_path / "gold", "--hyp", tmp_path / "links"
+        )
+        rate = float(scored.out.splitlines()[2].split("\t")[1].split()[0])
+        assert rate == pytest.approx(float(row["norm"]), abs=0.051)
+    kinds = table(tmp_path / "report" / "token_kinds.csv")
+    assert [row["group"] for row in kinds] == ["</s>", "punctuation", "other"]
+    assert sum(float(row["α"]) for row in kinds) == pytest.approx(1, abs=1e-4)
+    assert {row["attention"] for row in kinds} == {"cross-attention"}
+
+
+def test_the_name_of_a_language_is_no_word(
+    folder: Path, run: Run, tmp_path: Path
+) -> None:
+    model = save_translator("nllb", tmp_path / "nllb")
+    (tmp_path / "gold").write_text("0-0 1-1\n\n0-0\n0-0\n0-1 1-0\n")
+    command = ["analyze", "nmt", model, *text(folder), "--gold", tmp_path / "gold"]
+    languages = ["--languages", "eng_Latn", "fra_Latn"]
+    found = run(*command, *languages, "--out", tmp_path / "report")
+    assert found.code == 0, found.err
+    kinds = table(tmp_path / "report" / "token_kinds.csv")
+    assert {row["group"]: row["tokens"] for row in kinds}["other special"] == "4"
+    two = run("analyze", "nmt", folder / "there", folder / "back", *command[3:])
+    two.assert_clean_failure("expected one model where it is of others, got 2")
+    other = ["--direction", "reverse", "--out", tmp_path / "other"]
+    one = run("analyze", "nmt", folder / "there", *command[3:], *other)
+    one.assert_clean_failure("direction reverse: expected --reverse-model")

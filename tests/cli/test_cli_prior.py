@@ -167,6 +167,11 @@ def test_what_does_not_go_together_is_refused(
         ("--shard: expected --load", ["--shard", "1/2"]),
         ("--save: expected no --load", ["--save", tmp_path, "--load", tmp_path]),
         (
+            "--dictionary: expected no --load",
+            ["--dictionary", text, "--load", tmp_path],
+        ),
+        (f"{text}, line 1: expected one tab", ["--dictionary", text]),
+        (
             "--threshold: expected no --preset",
             ["--threshold", ".5", "--preset", "recall"],
         ),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from small_encoders import save_encoder
 from small_translators import KINDS, save_translator, save_translator_tokenizer
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction.forced_decoding import forced_batches
@@ -204,8 +205,60 @@ def test_a_cross_attention_of_another_kind_is_refused(tmp_path: Path) -> None:
         num_decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8,
     )  # fmt: skip
     ProphetNetModel(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="cross-attention that is known"):
+    with pytest.raises(ModelError, match="k, v, o in a ProphetNetAttention"):
         HubTranslation.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("heads", "cap", "message"),
+    [
+        (1, None, "got grouped heads in a T5GemmaCrossAttention"),
+        (2, 50.0, "without attn_logit_softcapping, got a T5GemmaCrossAttention"),
+    ],
+)
+def test_grouped_heads_and_capped_scores_are_refused_by_name(
+    tmp_path: Path, heads: int, cap: float | None, message: str
+) -> None:
+    from transformers import T5GemmaConfig, T5GemmaModel
+
+    tokenizer = save_translator_tokenizer("Bart", tmp_path)
+    module = {
+        "vocab_size": len(tokenizer), "hidden_size": 24, "intermediate_size": 8,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 12,
+        "num_key_value_heads": heads, "attn_logit_softcapping": cap,
+    }  # fmt: skip
+    config = T5GemmaConfig(encoder=module, decoder=module, vocab_size=len(tokenizer))
+    T5GemmaModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=message):
+        HubTranslation.load(str(tmp_path))
+
+
+class _Sizes(TorchDispatchMode):
+    """Notes the sizes of all tensors that are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for one in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(one, torch.Tensor):
+                self.largest = max(self.largest, one.numel())
+        return made
+
+
+def test_no_tensor_is_of_all_pairs_of_positions_and_dimensions(tmp_path: Path) -> None:
+    """Nothing has T S D elements; the weights, H T S, are the largest."""
+    loaded = HubTranslation.load(str(save_translator("marian", tmp_path)))
+    network, length, heads, dim = loaded.one_way().network, 38, 3, 24
+    ids = torch.randint(len(SPECIALS), 40, (4, length))
+    with torch.inference_mode(), _Sizes() as sizes:
+        for record in network.records(ids, ids):
+            layer_norms(record)
+    assert 4 * length * length * heads <= sizes.largest < 4 * length * length * dim / 4
 
 
 def test_the_sum_of_vectors_is_tried(tmp_path: Path, monkeypatch: Any) -> None:

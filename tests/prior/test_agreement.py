@@ -18,8 +18,9 @@ from aligner.prior.agreement import BACKED_OFF, DIAGONAL, FERTILE, Model, Side
 from aligner.prior.cooccurrence import gather_word_pairs
 from aligner.prior.estimation import NULL
 from aligner.prior.hmm import first_jumps
-from aligner.prior.prior import Prior, spell
-from aligner.prior.soft_links import SoftLinks, TextLinks
+from aligner.prior.known_words import spell
+from aligner.prior.prior import Prior
+from aligner.prior.soft_links import LEAST_PROBABILITY, SoftLinks, TextLinks
 from aligner.sample.grammar import SamplePair, sample_corpus
 from aligner.terms import PRESETS, Cover, Preset
 from aligner.text.numbered import NumberedBitext
@@ -476,7 +477,7 @@ def test_links_are_probabilities_within_their_sentences(
         assert (found.src < len(pair.src)).all()
         assert (found.tgt >= 0).all()
         assert (found.tgt < len(pair.tgt)).all()
-        assert (found.probability > prior_module.LEAST_PROBABILITY).all()
+        assert (found.probability > LEAST_PROBABILITY).all()
         assert (found.probability <= 1 + 1e-5).all()
 
 

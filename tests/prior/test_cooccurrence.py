@@ -43,6 +43,23 @@ def test_cells_name_the_words_that_stand_there(gathered: Gathered) -> None:
         ] == [(s, t) for t in tgt for s in src]
 
 
+@pytest.mark.parametrize("first", [0, 20, len(PAIRS)])
+def test_a_text_is_split_between_sentence_pairs(gathered: Gathered, first: int) -> None:
+    """By the numbers of the whole."""
+    cells = gathered.cells
+    parts = cells.split(first)
+    assert [len(part.ends) - 1 for part in parts] == [first, len(PAIRS) - first]
+    for part in parts:
+        assert part.ends[0] == part.src_ends[0] == part.tgt_ends[0] == 0
+        assert len(part.pairs) == part.ends[-1]
+    for name in ("src", "tgt", "pairs"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(joined, getattr(cells, name))
+    for name in ("src_ends", "tgt_ends", "ends"):
+        lengths = np.concatenate([np.diff(getattr(part, name)) for part in parts])
+        np.testing.assert_array_equal(lengths, np.diff(getattr(cells, name)))
+
+
 def test_every_word_pair_is_there_once(gathered: Gathered) -> None:
     pairs = gathered.pairs
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
@@ -83,7 +100,7 @@ def test_words_spelt_alike_are_one(
         return "low" if word in "abcd" else "high" if word in "EFGHIJ" else word
 
     monkeypatch.setattr(cooccurrence, "FREQUENT", 1000)
-    (_, spelling), _ = gather_spellings(NumberedBitext.of(PAIRS), [str, spell])
+    (_, spelling), *_ = gather_spellings(NumberedBitext.of(PAIRS), [str, spell])
     assert len(spelling.of_pair) == len(pairs.src)
     src_words, tgt_words = list(pairs.src_words), list(pairs.tgt_words)
     src_spelt = list(spelling.pairs.src_words)

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from aligner.prior import pair_classifier
 from aligner.prior.agreement import NEVER_SEEN
 from aligner.prior.junk import KINDS, LONGEST, junk_of, unlike
-from aligner.prior.known import spell
+from aligner.prior.known_words import spell
 from aligner.prior.pair_classifier import COLUMNS, PENALTY, PairClassifier, fit
 from aligner.prior.pair_features import NULL, text_features
 from aligner.prior.prior import Prior, estimate

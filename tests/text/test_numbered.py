@@ -47,6 +47,14 @@ def test_the_words_come_back(pairs: list[tuple[list[str], list[str]]]) -> None:
         assert list(side.counts().items()) == list(counts.items())
 
 
+@given(bitexts, bitexts)
+def test_one_text_follows_the_other(
+    pairs: list[tuple[list[str], list[str]]], others: list[tuple[list[str], list[str]]]
+) -> None:
+    both = NumberedBitext.of(pairs).followed_by(NumberedBitext.of(others))
+    assert list(both) == pairs + others
+
+
 @given(bitexts, st.data())
 def test_a_choice_of_pairs_is_numbered_anew(
     pairs: list[tuple[list[str], list[str]]], data: st.DataObject

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import WORDS, random_model
 
-from aligner.extraction.aligner import WordPair
+from aligner.extraction.aligner import WordPair, ways_of
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.alignment import GoldAlignment
@@ -36,6 +36,7 @@ PAIRS: list[WordPair] = [
     (WORDS * 2, WORDS[1:4]),
 ]
 FIRST = Reading(1, "awi")
+SHOWN_FIRST = {"forward": FIRST, "reverse": FIRST}
 links = st.frozensets(st.tuples(st.integers(0, 3), st.integers(0, 3)))
 
 
@@ -61,7 +62,7 @@ def with_guide(model: TranslationModel) -> TranslationModel:
 @pytest.mark.parametrize("direction", ["both", "forward"])
 def test_matrices_are_what_the_readings_say(direction: str) -> None:
     model = with_guide(random_model(direction))
-    data = pair_data(model, shown(PAIRS), FIRST)
+    data = pair_data(ways_of(model), shown(PAIRS), SHOWN_FIRST)
     segmented = [SubwordPair.of(pair, model.subwords) for pair in PAIRS]
     turned = [pair.turned() for pair in segmented]
     tags = {"forward": (segmented, TO_TGT), "reverse": (turned, TO_SRC)}
@@ -69,7 +70,7 @@ def test_matrices_are_what_the_readings_say(direction: str) -> None:
         tags = {"forward": (segmented, BOS)}
     seen = 0
     for name, (sides, tag) in tags.items():
-        for choice in readings(model, FIRST):
+        for choice in readings(ways_of(model)[name], FIRST):
             for score in ("weight", "norm"):
                 for place, head in enumerate((None, *range(4))):
                     reading = Reading(choice.layer, choice.rows, score, head)
@@ -84,12 +85,12 @@ def test_matrices_are_what_the_readings_say(direction: str) -> None:
     assert seen == sum(len(h) for pair in data for h in pair["scores"].values())
 
 
-def test_all_layers_and_rows_can_be_chosen(model: TranslationModel) -> None:
-    plain = random_model()
+def test_all_layers_and_rows_can_be_chosen() -> None:
+    plain = ways_of(random_model())["forward"]
     causal = [Reading(i, rows) for i in range(3) for rows in ("awi", "awo")]
     assert readings(plain, FIRST) == causal
     assert readings(plain, Reading(2, "full")) == [*causal, Reading(2, "full")]
-    guided = with_guide(random_model())
+    guided = ways_of(with_guide(random_model()))["reverse"]
     assert readings(guided, FIRST) == [*causal, Reading(0, "full")]
     assert readings(guided, Reading(0, "full")) == [*causal, Reading(0, "full")]
 
@@ -119,7 +120,7 @@ def test_kinds_of_links(
 def test_possible_links_that_are_not_drawn_are_known(model: TranslationModel) -> None:
     gold = GoldAlignment(frozenset({(0, 0)}), frozenset({(1, 1), (2, 2)}))
     pair = ShownPair(1, PAIRS[0], frozenset({(1, 1)}), gold)
-    (data,) = pair_data(model, [pair], FIRST)
+    (data,) = pair_data(ways_of(model), [pair], SHOWN_FIRST)
     assert data["unused"] == [(2, 2)]
     assert data["links"] == [[0, 0, "missed"], [1, 1, "possible"]]
     assert data["aer"] == pytest.approx(1 - 1 / 2)
@@ -142,7 +143,7 @@ def test_pairs_without_heatmaps_say_why(model: TranslationModel) -> None:
         ShownPair(2, PAIRS[0], frozenset()),
         ShownPair(3, long, frozenset({(0, 100)})),
     ]
-    empty, good, too_long = pair_data(model, pairs, FIRST)
+    empty, good, too_long = pair_data(ways_of(model), pairs, SHOWN_FIRST)
     assert empty["problem"] == "the source side is empty"
     assert not empty["scores"]
     assert empty["tgt"] == ["a"]
@@ -165,7 +166,7 @@ def test_title_and_words_are_escaped(model: TranslationModel) -> None:
     hostile = "</title><script>alert(1)</script>{{data}}&amp;\udcff"
     pair = ShownPair(1, ([hostile], ["</script>"]), frozenset())
     heading = Heading(hostile, {"source": hostile})
-    page = viewer_page(heading, model, [pair], FIRST)
+    page = viewer_page(heading, ways_of(model), [pair], SHOWN_FIRST)
     assert "<script>alert" not in page
     assert page.count("</script>") == 2
     assert page.count("</title>") == 1
@@ -174,12 +175,11 @@ def test_title_and_words_are_escaped(model: TranslationModel) -> None:
     data = json.loads(content)
     assert data["title"] == data["about"]["source"] == hostile
     assert data["pairs"][0]["src"] == [hostile]
-    assert data["first"] == [1, "awi"]
+    assert [one["first"] for one in data["ways"].values()] == [[1, "awi"]] * 2
 
 
 def test_a_long_pair_stays_small() -> None:
     pair = (WORDS * 5)[:60], (WORDS[::-1] * 5)[:60]
-    page = viewer_page(
-        Heading("long", {}), random_model(decoder_layers=2), shown([pair]), FIRST
-    )
+    ways = ways_of(random_model(decoder_layers=2))
+    page = viewer_page(Heading("long", {}), ways, shown([pair]), SHOWN_FIRST)
     assert len(page) < 1_000_000

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from aligner.analysis.nmt.measures import ModelMeasures, measure_model
+from aligner.analysis.nmt.studied import Others, StudiedModel
 from aligner.analysis.nmt.study import study_models
 from aligner.analysis.nmt.tokens import ATTENTIONS, TokenMeasures, measure_tokens
 from aligner.analysis.nmt.training_words import (
-    TextPlace,
     WordCounts,
     count_subwords,
     training_words,
@@ -18,19 +18,12 @@ from aligner.analysis.nmt.training_words import (
 from aligner.analysis.report.content import Report
 from aligner.analysis.tokens.frequencies import Frequencies
 from aligner.errors import ConfigError, CorpusError
-from aligner.extraction.aligner import WordPair, direction_tags, problem_of
-from aligner.extraction.forced_decoding import SubwordPair
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import gold_gaps
-from aligner.nmt.checkpoint import (
-    TranslationModel,
-    check_model,
-    load_model,
-    read_stored_config,
-)
-from aligner.nmt.model_meta import TrainingFigures
+from aligner.nmt.checkpoint import check_model, read_stored_config
 from aligner.ranges import COUNT
-from aligner.terms import OneWay, Side
+from aligner.terms import OneWay
+from aligner.text.numbered import WordPair
 
 Progress = Callable[[int, int], None]  # pairs read, over all models, and of how many
 
@@ -73,6 +66,7 @@ def run_experiment(
     device: str = "cpu",
     frequency_words: WordCounts | None = None,
     on_progress: Progress = lambda done, of: None,
+    others: Others | None = None,
 ) -> Report:
     """Measure models one after the other, and report on all of them.
 
@@ -84,25 +78,31 @@ def run_experiment(
         frequency_words: how often words occur in the language that is read; by default
             counted in each model's training text, where that is still there.
         on_progress: told after each batch.
+        others: the one model, where it is of others.
 
     Raises:
         ConfigError: the models differ in size, or don't know the direction.
         CorpusError: no model can read any of the pairs.
         ModelError: a directory is no whole model.
     """
-    _check_models(directories, text.direction)
+    if others is None:
+        _check_models(directories, text.direction)
+    else:
+        directories = [others.that_writes(text.direction)]
     found = _Experiment()
     steps = _Steps(on_progress, len(directories) * len(text.pairs))
     training_text = cache(training_words)
     for name, directory in _named(directories).items():
-        model = load_model(directory, device)
+        if others is None:
+            model = StudiedModel.load(directory, text.max_length, device)
+        else:
+            model = others.load(text.direction, text.max_length, device)
         _measure(name, directory, model, text, found, steps)
         words = frequency_words
         if words is None:
-            words = training_text(TextPlace.of(model), text.direction)
+            words = training_text(model.training_text, text.direction)
         if words is not None:
-            side: Side = "src" if text.direction == "forward" else "tgt"
-            counts = count_subwords(words, model.subwords, side)
+            counts = count_subwords(words, model.ways[text.direction])
             found.frequencies[name] = found.tokens[-1].frequencies(counts)
     return study_models(
         found.measures,
@@ -170,7 +170,7 @@ def _named(directories: Sequence[Path]) -> dict[str, Path]:
 def _measure(
     name: str,
     directory: Path,
-    model: TranslationModel,
+    model: StudiedModel,
     text: GoldText,
     found: _Experiment,
     steps: _Steps,
@@ -180,50 +180,27 @@ def _measure(
     Raises:
         CorpusError: it can read no pair.
     """
-    problems = [problem_of(p, model.subwords, text.max_length) for p in text.pairs]
+    problems = list(map(model.problem, text.pairs))
     if all(problems):
         raise CorpusError(
             f"{directory}: expected a pair that can be read, got none: pair 1: "
             f"{problems[0]}"
         )
-    segmented = [
-        None if problem else SubwordPair.of(pair, model.subwords)
+    readable = [
+        None if problem else pair
         for pair, problem in zip(text.pairs, problems, strict=True)
     ]
+    direction = text.direction
     found.measures.append(
-        measure_model(name, model, segmented, text.gold, text.direction, steps)
+        measure_model(name, model.ways, readable, text.gold, direction, steps)
     )
-    pairs = [pair for pair in segmented if pair is not None]
-    words = [
-        pair for pair, problem in zip(text.pairs, problems, strict=True) if not problem
-    ]
-    if text.direction == "reverse":
-        pairs = [pair.turned() for pair in pairs]
-        words = [(tgt, src) for src, tgt in words]
-    tag = direction_tags(model)[text.direction]
-    found.tokens.append(measure_tokens(name, model, pairs, words, tag, steps))
+    pairs = [pair for pair in readable if pair is not None]
+    way = model.ways[direction]
+    found.tokens.append(measure_tokens(name, way, pairs, direction, steps))
     unread = len(problems) - len(pairs)
     steps(2 * unread)
-    found.described.append(_description(name, directory, model, unread))
-
-
-def _description(
-    name: str, directory: Path, model: TranslationModel, unread: int
-) -> dict[str, Any]:
-    """Return what a model is, for the settings of a report."""
-    training = model.meta.training or TrainingFigures()
-    return {
-        "name": name,
-        "directory": str(directory),
-        "guide": model.meta.files.guide,
-        "guided": model.is_guided,
-        "config": model.config.model_dump(),
-        "updates": training.updates,
-        "minutes": round(training.seconds / 60, 1),
-        "perplexity": training.perplexity,
-        "training pairs": model.meta.data.pairs,
-        "unread pairs": unread,
-    }
+    names = {"name": name, "directory": str(directory)}
+    found.described.append({**names, **model.description, "unread pairs": unread})
 
 
 def _text_notes(text: GoldText, settings: Mapping[str, Any]) -> list[str]:
@@ -242,7 +219,12 @@ def _notes(found: _Experiment, text: GoldText) -> list[str]:
         "weight, norm, resln and alti are scores: aligner's docs/analysis.md defines "
         "them.",
     ]
-    if guided := [model["name"] for model in models if model["guided"]]:
+    if any(model.get("of others") for model in models):
+        notes.append(
+            "A model of others, of which the attention to the source is read, by "
+            "weight and by norm."
+        )
+    elif guided := [model["name"] for model in models if model["guided"]]:
         notes.append(
             f"Trained with a guide, so not the paper's setting: {', '.join(guided)}."
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aligner.analysis.nmt.measures import SCORES, ModelMeasures
+from aligner.analysis.nmt.measures import ModelMeasures
 from aligner.analysis.report.figures import Curves, Figure, Heatmap, Numbers, Scatter
 from aligner.analysis.tokens.correlation import mean_or_none, pearson, spearman
 from aligner.extraction.reading import PLAIN
@@ -43,7 +43,8 @@ def correlations(model: ModelMeasures, rows: Rows) -> list[float | None]:
 
 
 def _rates_by_layer(models: Sequence[ModelMeasures], rows: Rows) -> Curves:
-    rates = {s: np.stack([m.by_layer(rows, s) for m in models]) for s in SCORES}
+    scores = [s for s in models[0].scores if all(s in m.scores for m in models)]
+    rates = {s: np.stack([m.by_layer(rows, s) for m in models]) for s in scores}
     spread: dict[str, Numbers] = {}
     if len(models) > 1:
         spread = {score: rates[score].std(0, ddof=1).tolist() for score in PLAIN}

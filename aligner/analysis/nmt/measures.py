@@ -14,23 +14,30 @@ import torch
 from torch import Tensor
 
 from aligner.analysis.tokens.groups import Doubles, to_float64
-from aligner.extraction.aligner import direction_tags, trained_direction
 from aligner.extraction.forced_decoding import (
     ForcedBatch,
     SubwordPair,
     forced_batches,
     unpadded,
 )
-from aligner.extraction.reading import sublayer_scores, target_rows, word_scores
-from aligner.extraction.selection import choose_by_agreement
+from aligner.extraction.reading import (
+    PLAIN,
+    attention_scores,
+    sublayer_scores,
+    target_rows,
+    word_scores,
+)
+from aligner.extraction.selection import agreement, links_by_reading
+from aligner.extraction.ways import CAUSAL, Way, Ways
 from aligner.links.alignment import Alignment, GoldAlignment, flip
 from aligner.links.evaluation import score as score_links
 from aligner.links.matching import forward_links
-from aligner.nmt.checkpoint import TranslationModel
+from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.norms import head_norms, layer_norms
 from aligner.nmt.sublayers import SublayerRecord, sublayer_records
 from aligner.nmt.transformer import PAD
 from aligner.terms import OneWay, Rows, Score
+from aligner.text.numbered import WordPair
 
 Step: TypeAlias = Callable[[int], None]  # told that so many more pairs are done
 # Weights first, as the baseline.
@@ -57,8 +64,9 @@ class ModelMeasures:
         layer_norms: by rows, (layers,) mean over target positions of the mean over
             source positions of `‖Σ_h α_h f_h‖`.
         head_norms: by rows, (layers, heads) the same of `‖α f‖`.
-        agreement: for each layer and rows, how far both directions agree by norm;
-            empty where the model knows one direction only.
+        agreement: for each layer and rows, how far both directions agree by norm, each
+            with the best of the other's where they are two networks; empty where one
+            direction only is known.
     """
 
     name: str
@@ -72,6 +80,11 @@ class ModelMeasures:
     def rows(self) -> list[Rows]:
         """The rows that were read."""
         return list(self.head_norms)
+
+    @property
+    def scores(self) -> list[Score]:
+        """The scores that were read: plain ones only, of a model of others."""
+        return [s for s in SCORES if Place(0, None, self.rows[0], s) in self.aer]
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -97,28 +110,22 @@ class ModelMeasures:
 
 def measure_model(
     name: str,
-    model: TranslationModel,
-    pairs: Sequence[SubwordPair | None],
+    ways: Ways,
+    pairs: Sequence[WordPair | None],
     gold: Sequence[GoldAlignment],
     direction: OneWay = "forward",
     step: Step = lambda pairs: None,
 ) -> ModelMeasures:
     """Measure one model on sentence pairs; None for pairs that have no links.
 
-    The model must know the direction.
+    It must know the direction.
     """
     good = [pair for pair in pairs if pair is not None]
-    agreement = {}
-    if trained_direction(model) == "both":
-        guided = model.config.training.guide_layer - 1 if model.is_guided else None
-        figures = choose_by_agreement(model.network, good, guided).figures
-        agreement = {(r.layer, r.rows): value for r, value in figures.items()}
-    tag = direction_tags(model)[direction]
-    if direction == "reverse":
-        good = [pair.turned() for pair in good]
-    measuring = _Measuring(model, len(good))
-    for batch in forced_batches(good, tag, next(model.network.parameters()).device):
-        measuring.add(batch, good)
+    way = ways[direction]
+    cut = [way.cut(pair) for pair in good]
+    measuring = _Measuring(way, len(cut))
+    for batch in forced_batches(cut, way.tag, way.network.device):
+        measuring.add(batch, cut)
         step(len(batch.indices))
     places = {
         place: _with_gaps(links, pairs, turned=direction == "reverse")
@@ -130,23 +137,46 @@ def measure_model(
         {place: 100 * score_links(gold, links).aer for place, links in places.items()},
         measuring.means(measuring.layer_totals),
         measuring.means(measuring.head_totals),
-        agreement,
+        _agreement(ways, good, direction),
     )
+
+
+def _agreement(
+    ways: Ways, pairs: Sequence[WordPair], direction: OneWay
+) -> dict[tuple[int, Rows], float]:
+    """Return how far each layer and rows of a direction agree with the other one."""
+    if len(ways) < 2:
+        return {}
+    links = {
+        name: links_by_reading(
+            way.network, [way.cut(pair) for pair in pairs], way.tag, way.readings()
+        )
+        for name, way in ways.items()
+    }
+    found = links.pop(direction)
+    [other] = links.values()
+    turned = {reading: list(map(flip, those)) for reading, those in other.items()}
+    is_one = ways["forward"].network is ways["reverse"].network
+    return {
+        (reading.layer, reading.rows): max(
+            agreement(those, turned[one]) for one in ([reading] if is_one else turned)
+        )
+        for reading, those in found.items()
+    }
 
 
 class _Measuring:
     """Links and sums over batches."""
 
-    def __init__(self, model: TranslationModel, pairs: int) -> None:
-        sizes = model.config.transformer
-        self.network = model.network
-        self.passes: dict[bool, tuple[Rows, ...]] = {False: ("awi", "awo")}
-        if model.is_guided:
+    def __init__(self, way: Way, pairs: int) -> None:
+        self.way = way
+        self.passes: dict[bool, tuple[Rows, ...]] = {False: CAUSAL}
+        if way.guided_layer is not None:
             self.passes[True] = ("full",)
         self.links: dict[Place, list[Alignment]] = {}
         self.pairs = pairs
         self.positions = 0
-        layers, heads = sizes.decoder_layers, sizes.heads
+        layers, heads = way.network.depth, way.network.heads
         self.layer_totals = {whole: np.zeros(layers) for whole in self.passes}
         self.head_totals = {whole: np.zeros((layers, heads)) for whole in self.passes}
 
@@ -163,17 +193,15 @@ class _Measuring:
         """Count one batch in."""
         self.positions += int((batch.tgt_words >= 0).sum())
         for whole, rows in self.passes.items():
-            records = sublayer_records(self.network, batch.src, batch.tgt, whole=whole)
-            for layer, record in enumerate(records):
-                self._add_norms(whole, layer, record, batch)
+            for layer, record in enumerate(_records(self.way, batch, whole)):
+                self._add_norms(whole, layer, _plain(record), batch)
                 for place, scores in _scores(layer, record):
                     for one in rows:
                         self._add_links(place._replace(rows=one), scores, batch, pairs)
 
     def _add_norms(
-        self, whole: bool, layer: int, record: SublayerRecord, batch: ForcedBatch
+        self, whole: bool, layer: int, plain: AttentionRecord, batch: ForcedBatch
     ) -> None:
-        plain = record.attention
         real, lengths = batch.tgt_words >= 0, batch.src.ne(PAD).sum(1)
         # The mean over the source without its padding, whose norms are 0.
         shares = to_float64(real) / to_float64(lengths)[:, None]  # (B, T - 1)
@@ -197,22 +225,41 @@ class _Measuring:
             found[index] = forward_links(matrix)
 
 
-def _scores(layer: int, record: SublayerRecord) -> Iterator[tuple[Place, Tensor]]:
+def _records(
+    way: Way, batch: ForcedBatch, whole: bool
+) -> Iterator[AttentionRecord | SublayerRecord]:
+    """Yield each layer's record: of our own network, with all of the sublayer."""
+    text = batch.src, batch.tgt
+    if way.transformer is not None:
+        yield from sublayer_records(way.transformer, *text, whole=whole)
+    else:
+        yield from way.network.records(*text, whole=whole)
+
+
+def _plain(record: AttentionRecord | SublayerRecord) -> AttentionRecord:
+    return record.attention if isinstance(record, SublayerRecord) else record
+
+
+def _scores(
+    layer: int, record: AttentionRecord | SublayerRecord
+) -> Iterator[tuple[Place, Tensor]]:
     """Yield every score (B, T, S) of a layer, and each head's plain ones."""
+    plain = _plain(record)
     for score in SCORES:
-        yield Place(layer, None, "awi", score), sublayer_scores(record, score)
+        place = Place(layer, None, "awi", score)
+        if isinstance(record, SublayerRecord):
+            yield place, sublayer_scores(record, score)
+        elif score in PLAIN:
+            yield place, attention_scores(record, score)
     # All heads at once, (B, H, T, S): each by itself would compute all of them.
-    of_heads: dict[Score, Tensor] = {
-        "norm": head_norms(record.attention),
-        "weight": record.weights,
-    }
+    of_heads: dict[Score, Tensor] = {"norm": head_norms(plain), "weight": plain.weights}
     for score, per_head in of_heads.items():
         for head, scores in enumerate(per_head.unbind(1)):
             yield Place(layer, head, "awi", score), scores
 
 
 def _with_gaps(
-    found: Sequence[Alignment], pairs: Sequence[SubwordPair | None], *, turned: bool
+    found: Sequence[Alignment], pairs: Sequence[WordPair | None], *, turned: bool
 ) -> list[Alignment]:
     """Return (src, tgt) links of the pairs that were read, and none for the others."""
     given = map(flip, found) if turned else iter(found)

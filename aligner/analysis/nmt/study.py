@@ -17,7 +17,7 @@ from aligner.analysis.nmt.choices import (
     WayToChoose,
 )
 from aligner.analysis.nmt.figures import ROWS, correlations, figures_of
-from aligner.analysis.nmt.measures import SCORES, ModelMeasures, Place
+from aligner.analysis.nmt.measures import ModelMeasures, Place
 from aligner.analysis.nmt.token_tables import token_figures, token_tables
 from aligner.analysis.nmt.tokens import TokenMeasures
 from aligner.analysis.report.content import Cell, Report, Table
@@ -75,19 +75,15 @@ def _described(models: Sequence[Mapping[str, Any]]) -> Table:
     table: list[list[Cell]] = []
     for model in models:
         sizes = model["config"]["transformer"]
-        shape = [sizes[key] for key in ("encoder_layers", "decoder_layers", "heads")]
-        rest = [model[key] for key in ("training pairs", "updates", "minutes")]
-        perplexity = model["perplexity"]
+        shape = ("encoder_layers", "decoder_layers", "heads", "dim", "norm")
+        rest = ("training pairs", "updates", "minutes", "perplexity")
         table.append(
             [
                 model["name"],
-                model["guide"],
-                model["config"]["training"]["seed"],
-                *shape,
-                sizes["dim"],
-                sizes["norm"],
-                *rest,
-                perplexity,
+                model.get("guide"),
+                model["config"]["training"].get("seed"),
+                *map(sizes.get, shape),
+                *map(model.get, rest),
             ]
         )
     sizes_of = ["encoder layers", "decoder layers", "heads", "dim", "norm"]
@@ -106,17 +102,20 @@ def _described(models: Sequence[Mapping[str, Any]]) -> Table:
 def _summary(models: Sequence[ModelMeasures]) -> Table:
     table: list[list[Cell]] = []
     for rows in _rows(models):
-        means = {s: [float(m.by_layer(rows, s).mean()) for m in models] for s in SCORES}
+        means = {
+            s: [float(m.by_layer(rows, s).mean()) for m in models]
+            for s in _scores(models)
+        }
         table.append([ROWS[rows], "mean over layers", *_spreads(means)])
         for choice in (BEST_LAYER, *WITHOUT_GOLD, BEST_HEAD):
-            rates = {s: _rates(choice, models, rows, s) for s in SCORES}
+            rates = {s: _rates(choice, models, rows, s) for s in _scores(models)}
             cells = _spreads(rates)
             if any(cell is not None for cell in cells):
                 table.append([ROWS[rows], choice.name, *cells])
     return Table(
         "aer_summary",
         "Alignment error rate by weight and by norm (the paper's table of AER)",
-        ["rows", "choice", *_score_columns()],
+        ["rows", "choice", *_score_columns(models)],
         table,
         digits=1,
         note=f"{SPREAD} “Mean over layers” is the mean of the layers' rates. What is "
@@ -156,13 +155,14 @@ def _layers(models: Sequence[ModelMeasures]) -> Table:
     for rows in _rows(models):
         for layer in _layer_numbers(models):
             rates = {
-                s: [m.aer[Place(layer, None, rows, s)] for m in models] for s in SCORES
+                s: [m.aer[Place(layer, None, rows, s)] for m in models]
+                for s in _scores(models)
             }
             table.append([ROWS[rows], layer + 1, *_spreads(rates)])
     return Table(
         "aer_by_layer",
         "Alignment error rate of each layer, all heads together",
-        ["rows", "layer", *_score_columns()],
+        ["rows", "layer", *_score_columns(models)],
         table,
         digits=1,
         note=SPREAD,
@@ -220,7 +220,9 @@ def _layers_by_model(models: Sequence[ModelMeasures]) -> Table:
     for model in models:
         for rows in model.rows:
             for layer, norm in enumerate(model.layer_norms[rows].tolist()):
-                rates = [model.aer[Place(layer, None, rows, s)] for s in SCORES]
+                rates = [
+                    model.aer[Place(layer, None, rows, s)] for s in _scores(models)
+                ]
                 agreed = model.agreement.get((layer, rows))
                 percent = None if agreed is None else 100 * agreed
                 cells = [layer + 1, norm, percent, *rates]
@@ -228,11 +230,11 @@ def _layers_by_model(models: Sequence[ModelMeasures]) -> Table:
     return Table(
         "aer_by_layer_and_model",
         "Alignment error rate of each model's layers",
-        ["model", "rows", "layer", "mean norm", "agreement", *SCORES],
+        ["model", "rows", "layer", "mean norm", "agreement", *_scores(models)],
         table,
         digits=1,
         note="Percent. Agreement: 2|A ∩ B| / (|A| + |B|) of both directions' links by "
-        "norm.",
+        "norm; where they are two models, with the other's best layer and rows.",
         digits_of={"mean norm": 3},
     )
 
@@ -280,8 +282,13 @@ def _spreads(rates: Mapping[Score, Sequence[float | None]]) -> list[Cell]:
     ]
 
 
-def _score_columns() -> list[str]:
-    return [name for score in SCORES for name in (score, f"{score} SD")]
+def _scores(models: Sequence[ModelMeasures]) -> list[Score]:
+    """Return the scores that were read of every model."""
+    return [s for s in models[0].scores if all(s in m.scores for m in models)]
+
+
+def _score_columns(models: Sequence[ModelMeasures]) -> list[str]:
+    return [name for score in _scores(models) for name in (score, f"{score} SD")]
 
 
 def _counted(place: Chosen) -> list[Cell]:

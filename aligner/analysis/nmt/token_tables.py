@@ -23,6 +23,7 @@ def token_tables(
         Entry((model.name, title), model.groups[attention])
         for model in models
         for attention, title in ATTENTIONS.items()
+        if attention in model.groups
     ]
     tables = [
         group_tables.summary(
@@ -68,7 +69,7 @@ def token_figures(
     """Return the figures, of which the scatters show the first model."""
     figures: list[Figure] = [
         _curves(models, attention, figure)
-        for attention in ATTENTIONS
+        for attention in models[0].groups
         for figure in (0, 1)
     ]
     first = models[0]

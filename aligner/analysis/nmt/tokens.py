@@ -5,7 +5,7 @@ decoder's to the source, the encoder's own and the decoder's own.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +22,13 @@ from aligner.analysis.tokens.groups import (
     to_float64,
 )
 from aligner.extraction.forced_decoding import ForcedBatch, SubwordPair, forced_batches
-from aligner.nmt.checkpoint import TranslationModel
+from aligner.extraction.ways import Way
+from aligner.nmt.attention import AttentionRecord
 from aligner.nmt.norms import vector_norms
 from aligner.nmt.sublayers import Attention, sublayer_records
 from aligner.nmt.transformer import PAD
+from aligner.terms import OneWay
+from aligner.text.numbered import WordPair
 from aligner.text.words import canonical
 
 ATTENTIONS: dict[Attention, str] = {
@@ -33,7 +36,9 @@ ATTENTIONS: dict[Attention, str] = {
     "encoder": "encoder self-attention",
     "decoder": "decoder self-attention",
 }
-SPECIAL, PUNCTUATION, OTHER = range(3)  # the groups
+# The groups; the last is of what stands around a source besides EOS, where anything
+# does: the name of its language.
+SPECIAL, PUNCTUATION, OTHER, AROUND = range(4)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class TokenMeasures:
 
     Attributes:
         name: of the model.
-        groups: for each attention, α and norms of the groups.
+        groups: for each attention that was looked at, α and norms of the groups.
         tokens: all source subwords of the text but EOS, in order.
         token_weights: for each, α that it gets from the decoder: mean over queries,
             heads and layers.
@@ -68,20 +73,20 @@ def is_punctuation(word: str) -> bool:
 @torch.inference_mode()
 def measure_tokens(
     name: str,
-    model: TranslationModel,
-    pairs: Sequence[SubwordPair],
-    words: Sequence[tuple[Sequence[str], Sequence[str]]],
-    tag: int,
+    way: Way,
+    pairs: Sequence[WordPair],
+    direction: OneWay = "forward",
     step: Step = lambda pairs: None,
 ) -> TokenMeasures:
-    """Measure a model on segmented pairs, whose words are given in the same order.
+    """Measure a direction of a model on pairs, source and target, that it can read.
 
-    `src` is the side that is read, in both; `tag` is what the decoder is fed first.
+    Of a model of others, the attention to the source alone.
     """
-    measuring = _Measuring(model, pairs, words)
-    device = next(model.network.parameters()).device
-    for batch in forced_batches(pairs, tag, device):
-        for attention in ATTENTIONS:
+    cut = [way.cut(pair) for pair in pairs]
+    words = pairs if direction == "forward" else [(tgt, src) for src, tgt in pairs]
+    measuring = _Measuring(way, cut, words)
+    for batch in forced_batches(cut, way.tag, way.network.device):
+        for attention in measuring.groups:
             measuring.add(attention, batch)
         step(len(batch.indices))
     cross = measuring.groups["cross"]
@@ -92,7 +97,7 @@ def measure_tokens(
     return TokenMeasures(
         name,
         measuring.groups,
-        np.concatenate([pair.src for pair in pairs]).astype(np.int64),
+        np.concatenate([pair.src for pair in cut]).astype(np.int64),
         token_weights,
         token_norms,
     )
@@ -102,22 +107,26 @@ class _Measuring:
     """Figures that fill up batch by batch."""
 
     def __init__(
-        self,
-        model: TranslationModel,
-        pairs: Sequence[SubwordPair],
-        words: Sequence[tuple[Sequence[str], Sequence[str]]],
+        self, way: Way, pairs: Sequence[SubwordPair], words: Sequence[WordPair]
     ) -> None:
-        sizes = model.config.transformer
-        self.network = model.network
+        network = way.network
+        self.way = way
         read = [_groups(w[0], p.src_words) for p, w in zip(pairs, words, strict=True)]
+        source = [np.append(groups, SPECIAL) for groups in read]
+        names = ["</s>", "punctuation", "other"]
+        around = any((groups == AROUND).any() for groups in read)
+        of_source = [*names, "other special"] if around else names
+        self.groups: dict[Attention, GroupMeans] = {
+            "cross": GroupMeans(of_source, source, network.depth, network.heads)
+        }
+        if way.transformer is None:
+            return
+        sizes = way.transformer.config
         written = [
             _groups(w[1], p.tgt_words) for p, w in zip(pairs, words, strict=True)
         ]
-        source = [np.append(groups, SPECIAL) for groups in read]
         target = [np.insert(groups, 0, SPECIAL) for groups in written]
-        names = ["</s>", "punctuation", "other"]
-        self.groups: dict[Attention, GroupMeans] = {
-            "cross": GroupMeans(names, source, sizes.decoder_layers, sizes.heads),
+        self.groups |= {
             "encoder": GroupMeans(names, source, sizes.encoder_layers, sizes.heads),
             "decoder": GroupMeans(
                 ["start", *names[1:]], target, sizes.decoder_layers, sizes.heads
@@ -127,14 +136,23 @@ class _Measuring:
     def add(self, attention: Attention, batch: ForcedBatch) -> None:
         """Count one batch in."""
         real = (batch.src if attention == "encoder" else batch.tgt).ne(PAD)
-        records = sublayer_records(self.network, batch.src, batch.tgt, attention)
-        for layer, record in enumerate(records):
+        for layer, record in enumerate(self._records(attention, batch)):
             weights = to_float64(received_weights(record.weights, real))
-            norms = to_float64(vector_norms(record.attention).transpose(1, 2))
+            norms = to_float64(vector_norms(record).transpose(1, 2))
             self.groups[attention].add(layer, batch.indices, weights, norms)
+
+    def _records(
+        self, attention: Attention, batch: ForcedBatch
+    ) -> Iterator[AttentionRecord]:
+        transformer = self.way.transformer
+        if transformer is None:
+            yield from self.way.network.records(batch.src, batch.tgt)
+            return
+        for record in sublayer_records(transformer, batch.src, batch.tgt, attention):
+            yield record.attention
 
 
 def _groups(words: Sequence[str], word_of: NDArray[np.int32]) -> Groups:
     """Return the group of each subword, by the word that it is part of."""
     of_words = [PUNCTUATION if is_punctuation(word) else OTHER for word in words]
-    return np.array(of_words, np.int64)[word_of]
+    return np.array([*of_words, AROUND], np.int64)[word_of]  # -1 is around

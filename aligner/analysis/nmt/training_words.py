@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from aligner.errors import AlignerError
+from aligner.extraction.ways import Way
 from aligner.nmt.checkpoint import TranslationModel
-from aligner.terms import OneWay, Side
+from aligner.terms import OneWay
 from aligner.text.bitext import read_bitext
-from aligner.text.subwords import Subwords
 from aligner.text.tokenizers import word_tokenizers
 
 WordCounts: TypeAlias = Mapping[str, int]
@@ -54,10 +54,11 @@ def count_words(sentences: Iterable[Iterable[str]]) -> dict[str, int]:
     return dict(counts)
 
 
-def count_subwords(words: WordCounts, subwords: Subwords, side: Side) -> Counter[int]:
-    """Return how often each subword occurs in words that occur so often."""
+def count_subwords(words: WordCounts, way: Way) -> Counter[int]:
+    """Return how often each subword that is read occurs in words of such counts."""
     counts: Counter[int] = Counter()
     for word, count in words.items():
-        for subword in subwords.encode([word], side)[0].tolist():
+        cut = way.cut(([word], [word]))  # whichever side is read
+        for subword in cut.src[cut.src_words >= 0].tolist():
             counts[subword] += count
     return counts

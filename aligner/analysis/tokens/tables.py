@@ -77,13 +77,15 @@ def by_layer(
     name: str, title: str, labels: Sequence[str], entries: Sequence[Entry]
 ) -> Table:
     """Return α and norms of each group in each layer."""
-    rows: list[list[Cell]] = [
-        [*labelled, layer, groups.names[g], *of_layer[g].tolist()]
-        for labelled, groups in entries
-        for layer, of_layer in enumerate(groups.means().mean(1), 1)  # (G, 3)
-        for g in groups.present
-    ]
-    columns = [*labels, "layer", "group", *FIGURES]
+    rows: list[list[Cell]] = []
+    for labelled, groups in entries:
+        for layer, of_layer in enumerate(groups.means().mean(1), 1):  # (G, 3)
+            shares = (of_layer[:, 1] / of_layer[:, 1].sum()).tolist()
+            rows += [
+                [*labelled, layer, groups.names[g], *of_layer[g].tolist(), shares[g]]
+                for g in groups.present
+            ]
+    columns = [*labels, "layer", "group", *FIGURES, f"share of {WEIGHTED}"]
     return Table(name, title, columns, rows, note=f"{SUMMED}, then over heads.")
 
 

@@ -19,7 +19,7 @@ junk made of them? For each kind of junk (`aligner.prior.junk`, drawn anew; and,
 probability that junk scores below a translation. Beside it, that of the score that was
 used before, the mean of what each word's best link scores; and, given the text that the
 model was trained on, of eflomal's (`pip install eflomal`): the mean of both directions'
-scores, by the priors of that text, each kind of junk with the translations as one text.
+scores, by the priors of that text, translations and all junk as one text.
 The plot: how many pairs score at most so much.
 
 Final punctuation: how many links join the last word of a sentence, where that is a
@@ -28,7 +28,7 @@ punctuation mark, with a word that is none.
 
 import argparse
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -146,18 +146,18 @@ def print_areas(
     known: Known, pairs: list[WordPair], junk: dict[str, list[WordPair]], priors: Path
 ) -> dict[str, Floats]:
     """Print how well each score tells junk; return ours, translations' first."""
-    ours = {"translation": scores_of(known, pairs)}
-    before = mean_best_links(known, pairs)
+    texts = {"translation": pairs, **junk}
+    ours = {name: scores_of(known, text) for name, text in texts.items()}
+    others = [{name: mean_best_links(known, text) for name, text in texts.items()}]
+    if priors.exists():
+        together = eflomal_scores([*chain.from_iterable(texts.values())], priors)
+        ends = np.cumsum([len(text) for text in texts.values()])[:-1]
+        others.append(dict(zip(texts, np.split(together, ends), strict=True)))
     print(f"\n{len(pairs)} translations, and as much junk of each kind: ROC AUC")
     print("\n| junk | score | as before | eflomal | junk above 0.5 |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for name, kind in junk.items():
-        ours[name] = scores_of(known, kind)
-        areas = [roc_area(ours["translation"], ours[name])]
-        areas.append(roc_area(before, mean_best_links(known, kind)))
-        if priors.exists():
-            costs = eflomal_scores([*pairs, *kind], priors)
-            areas.append(roc_area(costs[: len(pairs)], costs[len(pairs) :]))
+    for name in junk:
+        areas = [roc_area(one["translation"], one[name]) for one in (ours, *others)]
         cells = [f"{area:.3f}" for area in areas] + [""] * (3 - len(areas))
         share = f"{100 * np.mean(ours[name] > 0.5):.1f} %"
         print(f"| {name} | {' | '.join(cells)} | {share} |", flush=True)
@@ -175,9 +175,10 @@ def plot_pairs(path: str, scores: dict[str, Floats]) -> None:
     """Draw the share of pairs that score at most so much, by kind."""
     pyplot = drawing()
     figure, axes = pyplot.subplots(figsize=(5.2, 4.2), layout="constrained")
+    shares = np.linspace(0, 1, 201)
     for number, (name, values) in enumerate(scores.items()):
         style = {"linewidth": 2, "color": "black"} if not number else {}
-        axes.ecdf(values, label=name, **style)
+        axes.plot(np.quantile(values, shares), shares, label=name, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="sentence score", ylabel="pairs up to it")
     axes.legend(fontsize=8)
     figure.savefig(path, metadata={"Date": None})

@@ -1,14 +1,11 @@
 """A text, which may be new, and what is known of its words."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
-
-import numpy as np
 
 from aligner.prior.agreement import Model
 from aligner.prior.cooccurrence import Cells, Doubles, WordPairs, gather_word_pairs
-from aligner.prior.known_words import KnownWords, Learnt, model_of, of_each
-from aligner.prior.pair_features import SideWords, Words, text_features
+from aligner.prior.known_words import Learnt, model_of
+from aligner.prior.pair_features import text_features, words_of
 from aligner.text.numbered import NumberedBitext
 from aligner.text.words import canonical
 
@@ -30,12 +27,7 @@ class KnownText(NamedTuple):
 
     def features(self, threads: int, learnt: int | None = None) -> Doubles:
         """Return (N, 7) the features of the sentence pairs, see `text_features`."""
-        seen = self.learnt.spellings[0]
-        words = Words(
-            _side_words(self.pairs.src_words, seen.src),
-            _side_words(self.pairs.tgt_words, seen.tgt),
-            self.pairs.twins(),
-        )
+        words = words_of(self.learnt.spellings[0], self.pairs)
         return text_features(self.model, self.cells, words, threads, learnt)
 
 
@@ -43,9 +35,3 @@ def look_up(learnt: Learnt, text: NumberedBitext, threads: int = 1) -> KnownText
     """Look the words of a text up, and the pairs of them that occur together."""
     pairs, cells, *_ = gather_word_pairs(text.renamed(canonical), threads=threads)
     return KnownText(learnt, pairs, cells, model_of(learnt, pairs))
-
-
-def _side_words(words: Iterable[str], seen: KnownWords) -> SideWords:
-    letters = np.array([max(len(word), 1) for word in words], np.int32)
-    total = float(seen.counts.sum(dtype=np.float64))
-    return SideWords(of_each(seen.numbered(words), seen.counts), total, letters)

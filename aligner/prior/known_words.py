@@ -62,10 +62,12 @@ class KnownPairs(NamedTuple):
     def look_up(self, src: Ids, tgt: Ids) -> Floats:
         """Return the expected links of pairs of words, 0 where they are not known."""
         keys = pair_keys(src, tgt, len(self.src.numbers))
-        places = np.searchsorted(self.keys, keys)
-        found = np.append(self.keys, -1)[places] == keys
+        if not len(self.keys):
+            return np.zeros(len(keys), np.float32)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        found = self.keys[places] == keys
         found &= (src != UNKNOWN) & (tgt != UNKNOWN)
-        return np.where(found, np.append(self.links, np.float32(0))[places], 0)
+        return np.where(found, self.links[places], np.float32(0))
 
 
 class Learnt(NamedTuple):

@@ -6,6 +6,7 @@ side) is the mean over the other side's words, as in IBM model 1 (Brown et al. 1
 word that was never seen on its side gains nothing, and is counted apart.
 """
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from math import log
 from typing import NamedTuple
@@ -14,8 +15,9 @@ import numpy as np
 from numba import njit
 
 from aligner.prior.agreement import Model, emissions, expect
-from aligner.prior.cooccurrence import Cells, Doubles, Ids
+from aligner.prior.cooccurrence import Cells, Doubles, Ids, WordPairs
 from aligner.prior.hmm import Floats
+from aligner.prior.known_words import KnownPairs, KnownWords, of_each
 
 NULL = 0.1  # the probability that NULL emits a word
 FEATURES = ("gain", "half", "unknown", "copied", "by words", "by letters", "words")
@@ -47,6 +49,21 @@ class Words(NamedTuple):
     src: SideWords
     tgt: SideWords
     twins: Ids
+
+
+def words_of(known: KnownPairs, pairs: WordPairs) -> Words:
+    """Return the words of a text, given what is known of words as they are."""
+    return Words(
+        _side_words(known.src, pairs.src_words),
+        _side_words(known.tgt, pairs.tgt_words),
+        pairs.twins(),
+    )
+
+
+def _side_words(known: KnownWords, words: Collection[str]) -> SideWords:
+    counts = of_each(known.numbered(words), known.counts)
+    letters = np.array([max(len(word), 1) for word in words], np.int32)
+    return SideWords(counts, float(known.counts.sum(dtype=np.float64)), letters)
 
 
 def text_features(

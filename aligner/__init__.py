@@ -4,11 +4,12 @@ Train on your own parallel text, align, look at the links, score them:
 
     from aligner import Aligner, GoldAlignment, score, train
 
-    src = [["the", "house"], ["a", "house"], ["the", "book"], ["a", "book"]] * 50
-    tgt = [["la", "maison"], ["une", "maison"], ["le", "livre"], ["un", "livre"]] * 50
+    src = [[a, b] for a in ("the", "a", "my") for b in ("house", "door", "key")]
+    french = dict(the="la", a="une", my="ma", house="maison", door="porte", key="clé")
+    tgt = [[french[word] for word in words] for words in src]
     train(src, tgt, "model", config="tiny", max_minutes=0.1, overwrite=True)
     aligner = Aligner.load("model")
-    (pair,) = aligner.align([(["the", "book"], ["le", "livre"])])
+    (pair,) = aligner.align([(["the", "door"], ["la", "porte"])])
     gold = GoldAlignment(sure=frozenset({(0, 0), (1, 1)}))
     print(sorted(pair.links), pair.score, score([gold], [pair.links]).aer)
 

@@ -28,6 +28,8 @@ Symmetrization = Literal[
     "grow-diag-final-and",
     "soft",
 ]
+# How `soft` joins a link's two scores, see `links/matching.py`.
+Mean = Literal["harmonic", "power"]
 Preset = Literal["precise", "balanced", "recall"]
 # How much recall counts beside precision: the β of the F-measure that is foretold.
 PRESETS: dict[Preset, float] = {"precise": 0.5, "balanced": 1.0, "recall": 2.0}

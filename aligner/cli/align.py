@@ -107,7 +107,7 @@ def align(
         of_links(
             metavar="X",
             callback=within(SHARE),
-            help="What the harmonic mean of a link's two scores must exceed, 0 to 1; "
+            help="What the mean of a link's two scores must exceed, 0 to 1; "
             "default: the preset's.",
         ),
     ] = None,
@@ -222,9 +222,9 @@ def align(
         )
     else:
         loaded = load_model(model, resolve_device(device, threads))
-        rule = _rule(stored_rule(loaded, preset), *of_links)
-        reading = reading_of(loaded, layer, rows, score, head)
         weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+        rule = _rule(stored_rule(loaded, preset, weight), *of_links)
+        reading = reading_of(loaded, layer, rows, score, head)
         if encoder is not None and not weight:
             raise ConfigError("--encoder: expected a --prior-weight above 0, got 0")
         if prior_weight and loaded.prior is None:
@@ -301,6 +301,7 @@ def _rule(
         stored.threshold if threshold is None else threshold,
         one_to_one,
         cover,
+        stored.mean,
     )
     of_soft = {
         f"--preset {preset}": preset != "balanced",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from aligner.errors import ConfigError, ModelError
+from aligner.extraction.expected_attention import joint_links
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
@@ -12,7 +13,7 @@ from aligner.extraction.link_rule import (
     PairScores,
 )
 from aligner.extraction.pair_aligner import PRIOR_WEIGHT as PRIOR_WEIGHT
-from aligner.extraction.pair_aligner import PairAligner
+from aligner.extraction.pair_aligner import BothWays, PairAligner
 from aligner.extraction.pair_aligner import WordPair as WordPair
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
 from aligner.extraction.ways import Way, Ways
@@ -22,6 +23,7 @@ from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.prior import Prior
 from aligner.ranges import COUNT, SHARE
 from aligner.terms import (
+    Mean,
     OneWay,
     Precision,
     Preset,
@@ -80,7 +82,7 @@ class Aligner(PairAligner):
         check_term("precision", precision, get_args(Precision))
         self.model = model
         self.reading = reading or stored_reading(model)
-        self.rule = rule or stored_rule(model)
+        self.rule = rule or stored_rule(model, prior_weight=prior_weight)
         self.max_length = max_length
         self.prior = prior or model.prior
         self.prior_weight = prior_weight if self.prior else 0.0
@@ -133,9 +135,18 @@ class Aligner(PairAligner):
         """
         return word_tokenizers(self.model.meta.files.tokenize)
 
-    def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
+    def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
+        if not (self.prior and self.model.meta.expects_prior):
+            return super()._word_scores(pairs)
+        expected = self.prior_scores(pairs)
+        scores = self._network_scores(pairs, expected)
+        return self._mixed(scores, expected) if self.prior_weight else scores
+
+    def _network_scores(
+        self, pairs: Sequence[WordPair], expected: Sequence[BothWays] | None = None
+    ) -> list[PairScores]:
         """Return what the network says of pairs that have no `problem`."""
-        segmented = [SubwordPair.of(pair, self.model.subwords) for pair in pairs]
+        segmented = segment(self.model, pairs, expected)
         direction, tags = self.rule.direction, direction_tags(self.model)
         forward: Sequence[WordScores | None] = [None] * len(pairs)
         reverse: Sequence[WordScores | None] = [None] * len(pairs)
@@ -227,6 +238,31 @@ def trained_direction(model: TranslationModel) -> TrainedDirection:
     return model.config.training.direction
 
 
+def segment(
+    model: TranslationModel,
+    pairs: Sequence[WordPair],
+    expected: Sequence[BothWays] | None = None,
+) -> list[SubwordPair]:
+    """Cut pairs into a model's subwords, with what its prior expects if it asks that.
+
+    Args:
+        model: the model.
+        pairs: they have no `problem`.
+        expected: both directions' shares by the prior, if they are known already.
+    """
+    if not model.meta.expects_prior or model.prior is None:
+        return [SubwordPair.of(pair, model.subwords) for pair in pairs]
+    if expected is None:
+        of_prior = pairs
+        if model.config.subwords.lowercase:
+            of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
+        expected = model.prior.word_scores(of_prior)
+    return [
+        SubwordPair.of(pair, model.subwords, joint_links(*shares))
+        for pair, shares in zip(pairs, expected, strict=True)
+    ]
+
+
 def direction_tags(model: TranslationModel) -> dict[OneWay, int]:
     """Return the directions that a model knows, and what its decoder is fed first.
 
@@ -241,7 +277,7 @@ def ways_of(model: TranslationModel) -> dict[OneWay, Way]:
     """Return the directions of a model, each as a network and how pairs are cut."""
 
     def cut(pair: WordPair) -> SubwordPair:
-        return SubwordPair.of(pair, model.subwords)
+        return segment(model, [pair])[0]
 
     def cut_turned(pair: WordPair) -> SubwordPair:
         return cut(pair).turned()
@@ -258,18 +294,27 @@ def ways_of(model: TranslationModel) -> dict[OneWay, Way]:
     }
 
 
-def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRule:
+def stored_rule(
+    model: TranslationModel,
+    preset: Preset = "balanced",
+    prior_weight: float = PRIOR_WEIGHT,
+) -> LinkRule:
     """Return how a model's scores become links by default.
 
     Both directions joined, by the threshold that was chosen for a preset when the model
-    was trained; or forward alone, if the model knows nothing else.
+    was trained, one of its own where the attention alone is read; or forward alone, if
+    the model knows nothing else.
 
     Raises:
         ConfigError: a preset is asked for that the model stores no threshold for.
     """
     check_term("preset", preset, get_args(Preset))
     chosen = model.meta.alignment
-    stored = chosen.thresholds.get(preset) if chosen else None
+    stored = None
+    if chosen is not None:
+        stored = chosen.thresholds.get(preset)
+        if not prior_weight:
+            stored = chosen.thresholds_alone.get(preset, stored)
     if stored is None and preset != "balanced":
         direction = trained_direction(model)
         raise ConfigError(
@@ -279,7 +324,8 @@ def stored_rule(model: TranslationModel, preset: Preset = "balanced") -> LinkRul
             "trained by an earlier version: expected a threshold instead"
         )
     threshold = SOFT_THRESHOLD if stored is None else stored
-    return LinkRule(trained_direction(model), threshold=threshold)
+    mean: Mean = "power" if model.meta.expects_prior else "harmonic"
+    return LinkRule(trained_direction(model), threshold=threshold, mean=mean)
 
 
 def stored_reading(model: TranslationModel) -> Reading:

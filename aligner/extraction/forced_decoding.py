@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aligner.extraction.expected_attention import spread
 from aligner.nmt.batching import cut, pad
+from aligner.prior.soft_links import SoftLinks
 from aligner.text.subwords import Subwords
 
 Ids = NDArray[np.int32]
@@ -24,26 +26,32 @@ class SubwordPair(NamedTuple):
     """A sentence pair as subwords, where `src` is the side that is read.
 
     `src_words` and `tgt_words` give the word that each subword is part of; -1 for what
-    stands around the source besides EOS, such as the name of its language.
+    stands around the source besides EOS, such as the name of its language. `expected`
+    are the links that a prior expects, for a network that reads them.
     """
 
     src: Ids
     tgt: Ids
     src_words: Ids
     tgt_words: Ids
+    expected: SoftLinks | None = None
 
     @classmethod
     def of(
-        cls, pair: tuple[Sequence[str], Sequence[str]], subwords: Subwords
+        cls,
+        pair: tuple[Sequence[str], Sequence[str]],
+        subwords: Subwords,
+        expected: SoftLinks | None = None,
     ) -> "SubwordPair":
         """Cut a sentence pair, given as words, into subwords."""
         src, src_words = subwords.encode(pair[0], "src")
         tgt, tgt_words = subwords.encode(pair[1], "tgt")
-        return cls(src, tgt, src_words, tgt_words)
+        return cls(src, tgt, src_words, tgt_words, expected)
 
     def turned(self) -> "SubwordPair":
         """Return the pair as the other direction sees it."""
-        return SubwordPair(self.tgt, self.src, self.tgt_words, self.src_words)
+        expected = self.expected and self.expected.turned()
+        return SubwordPair(self.tgt, self.src, self.tgt_words, self.src_words, expected)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,6 +68,8 @@ class ForcedBatch(NamedTuple):
         tgt: (B, T) the decoder's input, beginning with the tag.
         src_words: (B, S) each position's word; what is of no word: one past the last.
         tgt_words: (B, T - 1) each target subword's word; -1 for padding.
+        expected: (B, T - 1, S) where a prior expects each target subword to look; None
+            where the network does not ask.
     """
 
     indices: list[int]
@@ -67,6 +77,7 @@ class ForcedBatch(NamedTuple):
     tgt: Tensor
     src_words: Tensor
     tgt_words: Tensor
+    expected: Tensor | None = None
 
 
 def forced_batches(
@@ -95,7 +106,15 @@ def _collate(
         src_words[row, : len(pair.src)][is_word] = pair.src_words[is_word]
         tgt_words[row, : len(pair.tgt)] = pair.tgt_words
     tensors = batch.src, batch.tgt, *map(torch.from_numpy, (src_words, tgt_words))
-    return ForcedBatch(indices, *(tensor.to(device) for tensor in tensors))
+    src, tgt, of_src, of_tgt = (tensor.to(device) for tensor in tensors)
+    expected = None
+    links = [pair.expected for pair in chosen if pair.expected is not None]
+    if len(links) == len(chosen):
+        is_word = src_words[:, :-1] < src_words[:, -1:]  # EOS counts as one past them
+        words = np.where(is_word, src_words[:, :-1], -1)
+        places = np.repeat(np.arange(len(links)), [len(one.src) for one in links])
+        expected = spread(words, tgt_words, places, SoftLinks.joined(links)).to(device)
+    return ForcedBatch(indices, src, tgt, of_src, of_tgt, expected)
 
 
 def unpadded(

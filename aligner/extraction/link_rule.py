@@ -15,6 +15,7 @@ from aligner.links.matching import (
     harmonic_mean,
     mean_share,
     optimal_links,
+    power_mean,
     reverse_links,
     row_shares,
     shares,
@@ -22,7 +23,7 @@ from aligner.links.matching import (
 )
 from aligner.links.symmetrization import symmetrize
 from aligner.ranges import SHARE
-from aligner.terms import Cover, Direction, Symmetrization, check_term
+from aligner.terms import Cover, Direction, Mean, Symmetrization, check_term
 
 SOFT_THRESHOLD = 0.45  # where none could be chosen
 
@@ -46,9 +47,12 @@ class LinkRule:
     Attributes:
         direction: forward (each target word chooses), reverse (each source word
             chooses), or both.
-        symmetrize: how both directions are joined: `soft`, by their joint scores, the
-            harmonic mean of either direction's, of which those above the threshold
-            are links; or a method of `links.symmetrization`, by their links.
+        symmetrize: how both directions are joined: `soft`, by their joint scores, a
+            mean of either direction's, of which those above the threshold are links;
+            or a method of `links.symmetrization`, by their links.
+        mean: for `soft`, which mean that is. The harmonic one is high only where both
+            are; by the power mean a word may have several partners, of which each has
+            but a part of its row.
         threshold: for `soft`, what a link's joint score must exceed.
         one_to_one: for `soft`, take the best one-to-one matching only.
         cover: the side, or both, of which every word that is left without a link gets
@@ -64,6 +68,7 @@ class LinkRule:
     threshold: float = SOFT_THRESHOLD
     one_to_one: bool = False
     cover: Cover | None = None
+    mean: Mean = "harmonic"
 
     def __post_init__(self) -> None:
         """Check the names and the threshold."""
@@ -85,7 +90,8 @@ class LinkRule:
             probable = mean_share(*both)  # (S, T)
             if self.symmetrize == "soft":
                 choose = optimal_links if self.one_to_one else threshold_links
-                links = choose(harmonic_mean(*both), self.threshold)
+                join = harmonic_mean if self.mean == "harmonic" else power_mean
+                links = choose(join(*both), self.threshold)
             else:
                 links = symmetrize(
                     forward_links(forward), reverse_links(reverse), self.symmetrize

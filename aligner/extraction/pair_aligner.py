@@ -19,6 +19,7 @@ from aligner.text.numbered import NumberedBitext
 from aligner.text.numbered import WordPair as WordPair
 from aligner.text.words import check_words, lowered
 
+BothWays = tuple[WordScores, WordScores]  # forward and reverse, as `PairScores`
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
@@ -109,22 +110,33 @@ class PairAligner(ABC):
         return [(lowered(src), lowered(tgt)) for src, tgt in pairs]
 
     def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
-        prior = self.prior
-        if prior is None or not self.prior_weight:
+        if self.prior is None or not self.prior_weight:
             return self._network_scores(pairs)
-        of_prior = self._of_prior(pairs)
         with ThreadPoolExecutor(1) as beside:
-            expected = beside.submit(prior.word_scores, of_prior)
-            if torch.get_num_threads() == 1 or isinstance(prior, PriorWithEncoder):
+            expected = beside.submit(self.prior_scores, pairs)
+            alone = isinstance(self.prior, PriorWithEncoder)
+            if alone or torch.get_num_threads() == 1:
                 expected.result()  # nothing else computes meanwhile
             scores = self._network_scores(pairs)
+        return self._mixed(scores, expected.result())
+
+    def prior_scores(self, pairs: Sequence[WordPair]) -> Sequence[BothWays]:
+        """Return both directions' shares by the prior alone, which must be there."""
+        if self.prior is None:
+            raise ValueError("expected a prior")
+        return self.prior.word_scores(self._of_prior(pairs))
+
+    def _mixed(
+        self, scores: Sequence[PairScores], expected: Sequence[BothWays]
+    ) -> list[PairScores]:
+        """Return the networks' scores, mixed with the prior's."""
         return [
             PairScores(
                 _mixed(pair.forward, prior_forward, self.prior_weight),
                 _mixed(pair.reverse, prior_reverse, self.prior_weight),
             )
             for pair, (prior_forward, prior_reverse) in zip(
-                scores, expected.result(), strict=True
+                scores, expected, strict=True
             )
         ]
 

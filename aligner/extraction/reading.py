@@ -74,13 +74,18 @@ class Reading:
         Raises:
             ConfigError: the score looks beyond attention, into another's network.
         """
-        text, whole = (batch.src, batch.tgt), self.rows == "full"
         if self.score in PLAIN:
-            return next(network.records(*text, first=self.layer, count=1, whole=whole))
+            return next(plain_records(network, batch, self.rows, self.layer, 1))
         if not isinstance(network, Transformer):
             plain = " or ".join(PLAIN)
             raise ConfigError(f"score {self.score}: expected {plain} for this model")
-        return next(sublayer_records(network, *text, first=self.layer, whole=whole))
+        whole = self.rows == "full"
+        return next(
+            sublayer_records(
+                network, batch.src, batch.tgt, first=self.layer, whole=whole,
+                expected=batch.expected if whole else None,
+            )
+        )  # fmt: skip
 
     def word_scores(
         self, record: AttentionRecord | SublayerRecord, batch: "ForcedBatch"
@@ -94,6 +99,24 @@ class Reading:
         return word_scores(scores, batch.src_words, batch.tgt_words)
 
 
+def plain_records(
+    network: CrossAttention,
+    batch: ForcedBatch,
+    rows: Rows,
+    first: int = 0,
+    count: int | None = None,
+) -> Iterator[AttentionRecord]:
+    """Yield the records of some layers for some rows, with what is expected in them."""
+    text = batch.src, batch.tgt
+    if rows != "full":
+        return network.records(*text, first=first, count=count)
+    if batch.expected is None or not isinstance(network, Transformer):
+        return network.records(*text, first=first, count=count, whole=True)
+    return network.records(
+        *text, first=first, count=count, whole=True, expected=batch.expected
+    )
+
+
 def records_of(
     network: CrossAttention, batch: ForcedBatch, readings: Sequence[Reading]
 ) -> Iterator[tuple[Reading, AttentionRecord]]:
@@ -104,8 +127,7 @@ def records_of(
             continue
         layers = sorted(one.layer for one in wanted)
         first, count = layers[0], layers[-1] - layers[0] + 1
-        text = batch.src, batch.tgt
-        records = network.records(*text, first=first, count=count, whole=whole)
+        records = plain_records(network, batch, wanted[0].rows, first, count)
         for layer, record in enumerate(records, start=first):
             yield from ((one, record) for one in wanted if one.layer == layer)
 

@@ -16,6 +16,8 @@ from aligner.links.matching import (
     combine,
     forward_links,
     link_probabilities,
+    power_mean,
+    shares,
 )
 from aligner.nmt.cross_attention import CrossAttention
 from aligner.nmt.model_meta import ChosenReading
@@ -43,7 +45,9 @@ class ReadingChoice:
     criterion: str
     figures: dict[Reading, float]
 
-    def to_meta(self, thresholds: Mapping[Preset, float]) -> ChosenReading:
+    def to_meta(
+        self, thresholds: Mapping[Preset, float], alone: Mapping[Preset, float]
+    ) -> ChosenReading:
         """Return the choice for a model's meta.json, layers counted from 1."""
         return ChosenReading(
             layer=self.reading.layer + 1,
@@ -54,6 +58,7 @@ class ReadingChoice:
                 for r, value in self.figures.items()
             ],
             thresholds=dict(thresholds),
+            thresholds_alone=dict(alone),
         )
 
 
@@ -141,6 +146,32 @@ def choose_threshold(pairs: Sequence[tuple[Scores, Scores]], beta: float) -> flo
     if joint.max() <= 0:
         return SOFT_THRESHOLD
     return best_threshold(joint, right, beta)
+
+
+def threshold_like(
+    pairs: Sequence[tuple[Scores, Scores]],
+    others: Sequence[tuple[Scores, Scores]],
+    threshold: float,
+) -> float:
+    """Return the threshold that keeps as many links as a prior's keeps.
+
+    A network's shares come closer to 0 and 1 than a prior's, so that what they foretell
+    of their own errors says less; how many links a text has, the prior knows well.
+
+    Args:
+        pairs: each pair's word scores, forward and reverse, to be joined by the power
+            mean.
+        others: of the same pairs, the prior's, joined by the arithmetic mean.
+        threshold: what the latter must exceed.
+    """
+    kept = sum(int((link_probabilities(*both) > threshold).sum()) for both in others)
+    if not pairs:
+        return threshold
+    joint = [power_mean(*shares(*both)).ravel() for both in pairs]
+    scores = np.concatenate(joint)
+    last = np.sort(np.append(scores, [0, 0]))[::-1][max(kept, 1) - 1 :][:2]
+    # Between the last score that is kept and the first that is not.
+    return round(float(last.mean()), 4)
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from aligner.links.alignment import Alignment, flip
 from aligner.terms import Cover
 
+POWER = 0.75  # of the power mean; chosen on the mean over six pairs of languages
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 Real = TypeVar("Real", bound=np.floating[Any])
 
@@ -107,11 +108,17 @@ def mean_share(
     return mean
 
 
-def geometric_mean(
-    forward: npt.NDArray[Real], reverse: npt.NDArray[Real]
-) -> npt.NDArray[Real]:
-    """Return √(FB) of two directions' shares, of one shape: either can rule out."""
-    mean: npt.NDArray[Real] = np.sqrt(forward * reverse)
+def power_mean(
+    forward: npt.NDArray[np.float64], reverse: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return ((F^p + B^p) / 2)^(1/p) of two directions' shares, of one shape.
+
+    With p = 3/4, a little nearer to the geometric mean, where either can rule out, than
+    the arithmetic one.
+    """
+    mean: npt.NDArray[np.float64] = ((forward**POWER + reverse**POWER) / 2) ** (
+        1 / POWER
+    )
     return mean
 
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+LEAST_EXPECTED = 0.01  # so that attention can find what was not expected
+
 
 class AttentionRecord(NamedTuple):
     """What one attention layer did, as far as vector norms need it.
@@ -86,10 +88,21 @@ class MultiHeadAttention(nn.Module):
         """Return what `forward` returns, (B, T, D), given the attention weights."""
         return self._join(weights.to(values.dtype) @ values)
 
-    def weights(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the attention weights α, (B, H, T, S), at least in float32."""
+    def weights(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        mask: Tensor | None = None,
+        expected: Tensor | None = None,
+    ) -> Tensor:
+        """Return the attention weights α, (B, H, T, S), at least in float32.
+
+        `expected`, (B, T - 1, S), is where all but the first position are expected to
+        look, in shares of 1; their logarithms are added to the logits of every head.
+        """
         queries = self._split(self.query(x)) / math.sqrt(keys.shape[-1])
-        return attention_weights(queries, keys, mask)
+        bias = None if expected is None else expectation(expected)
+        return attention_weights(queries, keys, mask, bias)
 
     def gram(self, values: Tensor) -> Tensor:
         """Return the Gram matrices of f over heads, (B, S, H, H)."""
@@ -108,15 +121,29 @@ class MultiHeadAttention(nn.Module):
         return joined
 
 
-def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+def expectation(expected: Tensor) -> Tensor:
+    """Return what `expected` (B, T - 1, S) adds to logits, (B, 1, T, S).
+
+    The first position, of which nothing is expected, gets the same everywhere.
+    """
+    logs = (expected + LEAST_EXPECTED).log()
+    return functional.pad(logs, (0, 0, 1, 0))[:, None]
+
+
+def attention_weights(
+    queries: Tensor, keys: Tensor, mask: Tensor | None, bias: Tensor | None = None
+) -> Tensor:
     """Return the attention weights α, (B, H, T, S), at least in float32.
 
     Of queries (B, H, T, K), which are scaled already, to keys (B, H, S, K); `mask`,
-    broadcast to (B, H, T, S), is true where attention may go.
+    broadcast to (B, H, T, S), is true where attention may go; `bias`, broadcast
+    likewise, is added to the logits.
     """
     scores = queries @ keys.transpose(-1, -2)  # (B, H, T, S)
     if scores.dtype in (torch.bfloat16, torch.float16):
         scores = scores.float()
+    if bias is not None:
+        scores = scores + bias
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     return scores.softmax(dim=-1)

@@ -81,7 +81,9 @@ class TrainingConfig(Section):
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     guide_layer: int = Field(1, ge=1)  # the decoder layer that a guide trains
-    guide_weight: float = Field(1.0, ge=0)  # of its loss beside translation's
+    guide_weight: float = Field(0.3, ge=0)  # of its loss beside translation's
+    prediction_weight: float = Field(1.0, ge=0)  # of the words that should arrive there
+    translate_every: int = Field(4, ge=1)  # updates, of those with a guide
     rounds: int = Field(1, ge=1)  # of guidance, each by what the last one has found
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping
     max_epochs: int = Field(100, ge=1)

@@ -34,6 +34,7 @@ class ChosenReading(Part):
     criterion: str = ""
     figures: list[dict[str, Any]] = Field(default_factory=list)
     thresholds: dict[Preset, Share] = Field(default_factory=dict)
+    thresholds_alone: dict[Preset, Share] = Field(default_factory=dict)  # no prior's
 
 
 class DataFigures(Part):
@@ -55,6 +56,7 @@ class ModelMeta(Part):
     """All that is known of a model; parts are missing before its training has ended."""
 
     files: TrainedOn = TrainedOn()
+    expects_prior: bool = False  # in the logits where it sees the whole target
     seed: int | None = None
     alignment: ChosenReading | None = None
     data: DataFigures = DataFigures()

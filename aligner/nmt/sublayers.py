@@ -66,6 +66,7 @@ def sublayer_records(
     *,
     whole: bool = False,
     first: int = 0,
+    expected: Tensor | None = None,
 ) -> Iterator[SublayerRecord]:
     """Yield what each layer's attention does, in order, under forced decoding.
 
@@ -78,6 +79,7 @@ def sublayer_records(
         attention: which one is looked at.
         whole: let the decoder see the whole target at every position.
         first: the layer to begin with, from 0.
+        expected: for cross-attention, as in `Transformer.attended`.
     """
     mask = source_mask(src)
     if attention == "encoder":
@@ -100,8 +102,9 @@ def sublayer_records(
         else:
             frames = decoder.around_cross, decoder.around_feed
             stream = decoder.attend_self(x, seen)
-            yield _record(decoder.cross_attention, *frames, stream, memory, mask)
-        x = decoder(x, memory, mask, seen)
+            attended = decoder.cross_attention, *frames
+            yield _record(*attended, stream, memory, mask, expected)
+        x = decoder(x, memory, mask, seen, expected)
 
 
 def _record(
@@ -111,11 +114,12 @@ def _record(
     x: Tensor,
     memory: Tensor | None,
     mask: Tensor | None,
+    expected: Tensor | None = None,
 ) -> SublayerRecord:
     """Return the record of one sublayer that reads the stream x (B, T, D)."""
     h = around.enter(x)
     keys, values = attention.keys_values(h if memory is None else memory)
-    weights = attention.weights(h, keys, mask)
+    weights = attention.weights(h, keys, mask, expected)
     vectors = attention.vectors(values)
     out = attention.weighted(weights, values)  # cheaper than from the vectors
     return SublayerRecord(

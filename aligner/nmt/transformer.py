@@ -93,6 +93,28 @@ class LayerCache(NamedTuple):
     cross_values: Tensor
 
 
+class Attended(NamedTuple):
+    """What one cross-attention does with a batch.
+
+    Attributes:
+        attention: the sublayer.
+        weights: (B, H, T, S) the attention weights α.
+        values: (B, H, S, K).
+    """
+
+    attention: MultiHeadAttention
+    weights: Tensor
+    values: Tensor
+
+    def record(self) -> AttentionRecord:
+        """Return what norms are made of."""
+        return AttentionRecord(self.weights, self.attention.gram(self.values))
+
+    def arrived(self) -> Tensor:
+        """Return the sums of the vectors that reach each position, (B, T, D)."""
+        return self.attention.weighted(self.weights, self.values)
+
+
 class DecoderLayer(nn.Module):
     """Self-attention, causal or not, attention to the source, then feed-forward."""
 
@@ -112,15 +134,36 @@ class DecoderLayer(nn.Module):
         memory: Tensor,
         mask: Tensor | None,
         whole: Tensor | None = None,
+        expected: Tensor | None = None,
     ) -> Tensor:
         """Map the stream (B, T, D) on; `mask` (B, 1, 1, S) is true on real tokens.
 
         Each position sees those before it; with `whole`, true on the target's real
-        tokens (B, 1, 1, T), all of them.
+        tokens (B, 1, 1, T), all of them. `expected` as for `attend_source`.
         """
         x = self.attend_self(x, whole)
+        if expected is not None:
+            out = self.attend_source(x, memory, mask, expected).arrived()
+            return self.leave_cross(x, out)
         h = self.around_cross.enter(x)
         return self.leave_cross(x, self.cross_attention(h, memory, mask))
+
+    def attend_source(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        expected: Tensor | None = None,
+    ) -> Attended:
+        """Return what the cross-attention does, from the stream x (B, T, D).
+
+        `expected` is where each target subword is expected to look, if anything is,
+        see `MultiHeadAttention.weights`.
+        """
+        attention = self.cross_attention
+        keys, values = attention.keys_values(memory)
+        weights = attention.weights(self.around_cross.enter(x), keys, mask, expected)
+        return Attended(attention, weights, values)
 
     def start(self, memory: Tensor) -> LayerCache:
         """Return the cache before the first target token is fed in."""
@@ -237,8 +280,28 @@ class Transformer(nn.Module):
         first: int = 0,
         count: int | None = None,
         whole: bool = False,
-        memory: Tensor | None = None,
+        expected: Tensor | None = None,
     ) -> Iterator[AttentionRecord]:
+        """Yield the record of each decoder layer's cross-attention, in order.
+
+        All arguments as for `attended`.
+        """
+        for one in self.attended(
+            src, tgt, first=first, count=count, whole=whole, expected=expected
+        ):
+            yield one.record()
+
+    def attended(
+        self,
+        src: Tensor,
+        tgt: Tensor,
+        *,
+        first: int = 0,
+        count: int | None = None,
+        whole: bool = False,
+        memory: Tensor | None = None,
+        expected: Tensor | None = None,
+    ) -> Iterator[Attended]:
         """Yield what each decoder layer's cross-attention does, in order.
 
         Forced decoding: the decoder is fed the given target. Nothing is computed after
@@ -252,21 +315,22 @@ class Transformer(nn.Module):
             whole: let each position see the whole target, not only what stands before
                 it: nothing is to be predicted from this.
             memory: the encoder's states, if they are known already.
+            expected: (B, T - 1, S) where each target subword is expected to look, in
+                every layer; see `MultiHeadAttention.weights`.
         """
         mask = source_mask(src)
         memory = self.encode(src) if memory is None else memory
         x = self.embed_written(tgt)
         seen = tgt.ne(PAD)[:, None, None, :] if whole else None
         for layer in self.decoder_layers[:first]:
-            x = layer(x, memory, mask, seen)
+            x = layer(x, memory, mask, seen, expected)
         asked = self.decoder_layers[first:][:count]
         for layer in asked:
-            x, attention = layer.attend_self(x, seen), layer.cross_attention
-            keys, values = attention.keys_values(memory)
-            weights = attention.weights(layer.around_cross.enter(x), keys, mask)
-            yield AttentionRecord(weights, attention.gram(values))
+            x = layer.attend_self(x, seen)
+            attended = layer.attend_source(x, memory, mask, expected)
+            yield attended
             if layer is not asked[-1]:
-                x = layer.leave_cross(x, attention.weighted(weights, values))
+                x = layer.leave_cross(x, attended.arrived())
 
     def start(self, memory: Tensor) -> list[LayerCache]:
         """Return the decoder's cache before the first target token."""

@@ -18,6 +18,7 @@ from aligner.prior.known_text import look_up
 from aligner.prior.known_words import Learnt
 from aligner.prior.pair_features import FEATURES
 from aligner.text.numbered import NumberedBitext
+from aligner.text.words import canonical
 
 COLUMNS = 2 * len(FEATURES)  # coefficients of each kind of junk
 PENALTY = 1.0  # half of it, times the square of each coefficient
@@ -76,7 +77,7 @@ def fit_to_text(
         earlier: one fitted to another text, which stays where this text has fewer
             pairs of usual length than are used.
     """
-    true, junk = junk_of(text)
+    true, junk = junk_of(text.renamed(canonical))
     if not junk or (earlier is not None and len(true) < SAMPLE):
         return earlier
     kinds = [true, *junk]

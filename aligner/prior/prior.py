@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import geometric_mean
+from aligner.links.matching import mean_share
 from aligner.prior.agreement import Model
 from aligner.prior.by_part import aligned_by_part, numbered
 from aligner.prior.cooccurrence import Cells, Spelling, gather_spellings
@@ -107,7 +107,7 @@ class Prior:
     def soft_links(
         self,
         text: NumberedBitext,
-        join: Join = geometric_mean,
+        join: Join = mean_share,
         threads: int | None = None,
         *,
         covers: bool = False,
@@ -176,7 +176,7 @@ def estimate_prior(
 def estimate(
     text: NumberedBitext,
     on_pass: Callable[[int, int], None] = lambda done, of: None,
-    join: Join = geometric_mean,
+    join: Join = mean_share,
     threads: int | None = None,
     *,
     covers: bool = False,

@@ -1,7 +1,7 @@
 """Likely links with their probabilities: of one sentence pair, and of a whole text."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -39,6 +39,15 @@ class SoftLinks(NamedTuple):
     src: Places
     tgt: Places
     probability: Floats
+
+    def turned(self) -> "SoftLinks":
+        """Return the links as the other direction sees them."""
+        return SoftLinks(self.tgt, self.src, self.probability)
+
+    @classmethod
+    def joined(cls, pairs: Sequence["SoftLinks"]) -> "SoftLinks":
+        """Return the links of some pairs, at least one, end to end."""
+        return cls(*map(np.concatenate, zip(*pairs, strict=True)))
 
     def aligned(
         self,

@@ -7,7 +7,12 @@ from dataclasses import asdict, replace
 
 import torch
 
-from aligner.extraction.aligner import Aligner, WordPair, trained_direction
+from aligner.extraction.aligner import (
+    PRIOR_WEIGHT,
+    Aligner,
+    WordPair,
+    trained_direction,
+)
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
 from aligner.extraction.reading import Reading
@@ -16,6 +21,7 @@ from aligner.extraction.selection import (
     choose_by_agreement,
     choose_by_norm,
     choose_threshold,
+    threshold_like,
 )
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.model_meta import DataFigures, ModelMeta, TrainingFigures, save_meta
@@ -45,6 +51,9 @@ def finish(
     choice = _choose(model, valid, guided=task.files.guide != "none")
     _say_choice(choice)
     thresholds = _choose_thresholds(model, valid, choice.reading)
+    alone = {}
+    if model.meta.expects_prior:
+        alone = _choose_thresholds(model, valid, choice.reading, prior_weight=0)
     bleu = {"tgt": _bleu(model, valid, "tgt")}
     if model.config.training.direction == "both":
         bleu["src"] = _bleu(model, valid, "src")
@@ -52,8 +61,9 @@ def finish(
     log.info("BLEU on validation text: %s", shown)
     meta = ModelMeta(
         files=task.files.to_meta(),
+        expects_prior=model.meta.expects_prior,
         seed=model.config.training.seed,
-        alignment=choice.to_meta(thresholds),
+        alignment=choice.to_meta(thresholds, alone),
         data=DataFigures(pairs=len(train_text), sha256=train_text.digest()),
         training=TrainingFigures(
             **asdict(state) | {"perplexity": round(perplexity(state), 4)},
@@ -69,8 +79,10 @@ def _choose(
     model: TranslationModel, valid: Sequence[WordPair], *, guided: bool
 ) -> ReadingChoice:
     config = model.config.training
-    pairs = [SubwordPair.of(pair, model.subwords) for pair in valid]
     guided_layer = config.guide_layer - 1 if guided else None
+    if guided_layer is not None and model.meta.expects_prior:
+        return ReadingChoice(Reading(guided_layer, "full"), "guided", {})
+    pairs = [SubwordPair.of(pair, model.subwords) for pair in valid]
     if config.direction == "both":
         return choose_by_agreement(model.network, pairs, guided_layer)
     if guided_layer is None:
@@ -80,20 +92,30 @@ def _choose(
 
 
 def _choose_thresholds(
-    model: TranslationModel, valid: Sequence[WordPair], reading: Reading
+    model: TranslationModel,
+    valid: Sequence[WordPair],
+    reading: Reading,
+    prior_weight: float = PRIOR_WEIGHT,
 ) -> dict[Preset, float]:
     """Return the threshold of each preset; none for a model of one direction."""
     if trained_direction(model) != "both":
         return {}
-    aligner = Aligner(model, reading, LinkRule(), precision="float32")
+    aligner = Aligner(
+        model, reading, LinkRule(), prior_weight=prior_weight, precision="float32"
+    )
+    good = [pair for pair in valid if not aligner.problem(pair)]
     scores = [
         (forward, reverse)
-        for forward, reverse in aligner.word_scores(
-            [pair for pair in valid if not aligner.problem(pair)]
-        )
+        for forward, reverse in aligner.word_scores(good)
         if forward is not None and reverse is not None
     ]
-    return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
+    if model.prior is None or not model.meta.expects_prior:
+        return {name: choose_threshold(scores, beta) for name, beta in PRESETS.items()}
+    by_prior = aligner.prior_scores(good)
+    return {
+        name: threshold_like(scores, by_prior, model.prior.threshold(name))
+        for name in PRESETS
+    }
 
 
 def _say_choice(choice: ReadingChoice) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aligner.extraction.expected_attention import spread
 from aligner.nmt.batching import padded_either
 from aligner.prior.soft_links import SoftLinks, TextLinks
 from aligner.text.numbered import NumberedBitext
@@ -32,11 +32,13 @@ class Guide:
         src_words: for every source sentence, the word of each subword.
         tgt_words: for every target sentence, likewise.
         links: the links of every pair, between words.
+        expected: those that the attention is told beforehand, if it is told any.
     """
 
     src_words: RaggedArray
     tgt_words: RaggedArray
     links: TextLinks
+    expected: TextLinks | None = None
 
     @classmethod
     def of(
@@ -44,6 +46,7 @@ class Guide:
         text: NumberedBitext,
         links: TextLinks,
         subwords: Subwords,
+        expected: TextLinks | None = None,
     ) -> "Guide":
         """Prepare the links of sentence pairs for the subwords that they have."""
         src, tgt = text.src, text.tgt
@@ -51,6 +54,7 @@ class Guide:
             src.numbers.places(subwords.table(src.words, "src")),
             tgt.numbers.places(subwords.table(tgt.words, "tgt")),
             links,
+            expected,
         )
 
     def with_links(self, links: TextLinks) -> "Guide":
@@ -75,11 +79,19 @@ class Guide:
         Examples are numbered as in `Batches`. Each row sums to 1, the part that no
         link takes going to EOS; rows of padding are 0.
         """
-        forward, pairs = examples < len(self.links), examples % len(self.links)
-        row = np.repeat(np.arange(len(pairs)), self.links.counts(pairs))
-        src, tgt, probability = self.links.flat(pairs)
+        return self._attention(examples, self.links)
+
+    def told(self, examples: Ints) -> Tensor | None:
+        """Return where the attention is told to look, as `attention`, if it is told."""
+        told = self.expected
+        return None if told is None else self._attention(examples, told)
+
+    def _attention(self, examples: Ints, links: TextLinks) -> Tensor:
+        forward, pairs = examples < len(links), examples % len(links)
+        row = np.repeat(np.arange(len(pairs)), links.counts(pairs))
+        src, tgt, probability = links.flat(pairs)
         there = forward[row]
-        return _spread(
+        return spread(
             padded_either(forward, pairs, self.src_words, self.tgt_words, -1),
             padded_either(forward, pairs, self.tgt_words, self.src_words, -1),
             row,
@@ -87,28 +99,3 @@ class Guide:
                 np.where(there, src, tgt), np.where(there, tgt, src), probability
             ),
         )
-
-
-def _spread(src_words: Ints, tgt_words: Ints, row: Ints, links: SoftLinks) -> Tensor:
-    """Spread links between words over subwords; a word's pieces share equally."""
-    rows, pieces = src_words.shape
-    src_count, tgt_count = int(src_words.max()) + 1, int(tgt_words.max()) + 1
-    mass = np.zeros((rows, tgt_count, src_count + 1), np.float32)  # the last: nothing
-    mass[row, links.tgt, links.src] = links.probability
-    mass /= np.maximum(mass.sum(axis=2, keepdims=True), 1)
-    null = np.maximum(1 - mass.sum(axis=2), 0)  # (B, target words)
-    # A source word's pieces share its part.
-    sizes = np.zeros((rows, src_count + 1), np.float32)
-    np.add.at(sizes, (np.arange(rows)[:, None], src_words), 1)
-    mass /= np.maximum(sizes, 1)[:, None, :]
-    mass[:, :, -1] = 0
-    batch = np.arange(rows)[:, None]
-    spread = np.zeros((rows, tgt_words.shape[1], pieces + 1), np.float32)
-    spread[:, :, :-1] = mass[
-        batch[:, :, None], tgt_words[:, :, None], src_words[:, None, :]
-    ]
-    ends = (src_words >= 0).sum(axis=1)  # where EOS stands
-    positions = np.arange(tgt_words.shape[1])[None, :]
-    spread[batch, positions, ends[:, None]] = null[batch, tgt_words]
-    spread[tgt_words < 0] = 0
-    return torch.from_numpy(spread)

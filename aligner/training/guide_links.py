@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.links.formats import parse_pharaoh
-from aligner.links.matching import geometric_mean
+from aligner.links.matching import mean_share
 from aligner.nmt.config import Config
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
@@ -35,6 +36,21 @@ Ints = NDArray[np.int64]
 log = logging.getLogger(__name__)
 
 
+class Guidance(NamedTuple):
+    """What is known of a training text before the network's training.
+
+    Attributes:
+        links: of each pair, which guide the training; None where nothing does.
+        expected: those that a prior expects by itself, as it will when the model
+            aligns; None where the links are not a prior's.
+        prior: where they come from, with the encoder, if there is one.
+    """
+
+    links: TextLinks | None = None
+    expected: TextLinks | None = None
+    prior: Prior | PriorWithEncoder | None = None
+
+
 def guide_links(
     files: TrainingFiles,
     text: TrainingText,
@@ -42,11 +58,8 @@ def guide_links(
     *,
     device: str = "cpu",
     on_progress: Listener = unheard,
-) -> tuple[TextLinks | None, Prior | PriorWithEncoder | None]:
+) -> Guidance:
     """Return the links that guide the training, for each pair to train on.
-
-    And the prior that they come from, if they come from one, with the encoder, if there
-    is one, which reads the text on a device.
 
     Args:
         files: where the links come from.
@@ -62,9 +75,9 @@ def guide_links(
         LinkFormatError: a guide from a file does not fit the text.
     """
     if files.guide == "none":
-        return None, None
+        return Guidance()
     if files.guide != "auto":
-        return TextLinks.gather(_read_guide(files.guide, text)), None
+        return Guidance(TextLinks.gather(_read_guide(files.guide, text)))
     dictionary = None
     if files.dictionary is not None:
         dictionary = read_dictionary(files.dictionary, files.tokenize)
@@ -76,22 +89,23 @@ def guide_links(
     encoder = None
     if files.encoder is not None:
         encoder = WordEncoder.load(files.encoder, device, config.training.precision)
-    prior, links = estimate(
+    prior, expected = estimate(
         train,
         lambda *done: on_progress(PriorPass(*done)),
+        mean_share,
         dictionary=dictionary,
         earlier=earlier,
     )
     prior = replace(prior, tokenize=files.tokenize)
     if encoder is None:
-        return links, prior
+        return Guidance(expected, expected, prior)
     both = PriorWithEncoder.choose(prior, encoder, train)
     started = time.monotonic()
     links = both.soft_links(
-        train, geometric_mean, lambda *done: on_progress(EncoderShare(*done))
+        train, mean_share, lambda *done: on_progress(EncoderShare(*done))
     )
     log.info("encoder: all pairs read in %s", clock(time.monotonic() - started))
-    return links, both
+    return Guidance(links, expected, both)
 
 
 def _read_guide(path: str, text: TrainingText) -> Iterator[SoftLinks]:

@@ -41,6 +41,7 @@ class Prepared(NamedTuple):
         examples: the whole batch.
         batch: the share of it that this process learns from.
         guide: where that is guided to look; None without a guide.
+        expected: where it is told to look beforehand; None where it is not.
         weight: 0 where there are fewer examples than processes, and one that is
             another's stands in for none, 1 elsewhere.
     """
@@ -48,6 +49,7 @@ class Prepared(NamedTuple):
     examples: NDArray[np.int64]
     batch: Batch
     guide: Tensor | None
+    expected: Tensor | None
     weight: float
 
 
@@ -75,7 +77,11 @@ class Training:
         """
         self.network = network
         self.processes = processes
-        self.objective = processes.spread(Objective(network, config))
+        self.objective = processes.spread(
+            Objective(network, config),
+            # Of a batch without translation, the decoder's end learns nothing.
+            in_parts=guide is not None and config.translate_every > 1,
+        )
         self.train = train
         self.valid = valid
         self.config = config
@@ -117,7 +123,7 @@ class Training:
         self.groups = self._groups()
         while True:
             loss, subwords = self._update(next(self.groups))
-            meter.count(loss, subwords)
+            meter.count(loss, subwords, translates=self._translates())
             self._look_for_limits(meter)
             if self._round_is_over(meter):
                 self._renew(meter)
@@ -151,8 +157,10 @@ class Training:
         share = self.processes.share(examples)
         chosen = share if len(share) else examples[:1]
         batch = self.train.load(chosen)
-        guide = None if self.guide is None else self.guide.attention(chosen)
-        return Prepared(examples, batch, guide, float(len(share) > 0))
+        guide = expected = None
+        if self.guide is not None:
+            guide, expected = self.guide.attention(chosen), self.guide.told(chosen)
+        return Prepared(examples, batch, guide, expected, float(len(share) > 0))
 
     def _update(self, group: list[Prepared]) -> tuple[Tensor, int]:
         """Take one optimizer step; return the summed loss and the target subwords."""
@@ -195,25 +203,34 @@ class Training:
             TrainingError: the device has no memory for it.
         """
         try:
-            loss, missed = self._losses(prepared)
-            objective = loss + self.config.guide_weight * missed
+            loss, guided = self._losses(prepared)
             # Over processes, the mean of gradients is taken, not the sum.
             scale = prepared.weight * self.processes.of / subwords
-            (objective * scale).backward()  # type: ignore[no-untyped-call]
+            ((loss + guided) * scale).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"step {self.state.updates}: {self.device} is out of memory: expected "
                 f"a lower batch_tokens than {self.config.batch_tokens}; a higher "
                 "accumulate makes up for it; the last checkpoint is kept"
             ) from error
-        return prepared.weight * loss.detach()
+        # What is not finite shows in either.
+        return prepared.weight * (loss + 0 * guided).detach()
 
     def _losses(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """Return the summed translation loss of a batch, and the guided attention's."""
-        batch, guide = prepared.batch.to(self.device), prepared.guide
-        guide = None if guide is None else guide.to(self.device)
-        losses: tuple[Tensor, Tensor] = self.objective(batch, guide)
+        """Return the summed translation loss of a batch, and the guided layer's."""
+        guide, expected = (
+            part if part is None else part.to(self.device)
+            for part in (prepared.guide, prepared.expected)
+        )
+        losses: tuple[Tensor, Tensor] = self.objective(
+            prepared.batch.to(self.device), guide, expected, self._translates()
+        )
         return losses
+
+    def _translates(self) -> bool:
+        """Tell whether translation is learnt in this update: always without a guide."""
+        every = 1 if self.guide is None else self.config.translate_every
+        return self.state.updates % every == 0
 
     def _look_for_limits(self, meter: Meter) -> None:
         state, config = self.state, self.config

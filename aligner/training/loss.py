@@ -1,52 +1,35 @@
-"""The translation loss of a batch, and the guided attention's."""
+"""The translation loss of a batch, and the guided layer's losses."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from aligner.nmt.batching import Batch, Batches
 from aligner.nmt.norms import squared_layer_norms
 from aligner.nmt.precision import attention_kernels, computing
-from aligner.nmt.transformer import Transformer, source_mask
+from aligner.nmt.transformer import PAD, Transformer, source_mask
 from aligner.training.cross_entropy import cross_entropy
 from aligner.training.processes import ALONE, Processes
 
+DRAWN = 500  # subwords that a target subword competes with, besides the batch's own
 LEAST_SHARE = 1e-6  # bounds what a single missed link costs
 TINY = 1e-12  # keeps the root's slope finite where nothing arrives
 
 
 def translation_loss(
-    network: Transformer, batch: Batch, smoothing: float = 0.0
+    network: Transformer,
+    batch: Batch,
+    smoothing: float = 0.0,
+    memory: Tensor | None = None,
 ) -> Tensor:
-    """Return the summed cross-entropy of a batch's real target subwords, in nats."""
-    return prediction_loss(network, network(batch.src, batch.tgt), batch, smoothing)
+    """Return the summed cross-entropy of a batch's real target subwords, in nats.
 
-
-def guided_loss(
-    network: Transformer, batch: Batch, guide: Tensor, layer: int, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """Return the translation loss, and the guided attention's, both summed, in nats.
-
-    The latter is a cross-entropy against the guide (B, T - 1, S). What is guided is
-    the very thing that is extracted: the norms of one layer's summed vectors, where
-    target subwords are fed in, as shares of their row. To align a word, what follows
-    it helps too, so the layer is guided in a second pass that sees the whole target
-    (Garg et al. 2019); translation is learnt in the first, which does not.
+    `memory` are the encoder's states (B, S, D), if they are known already.
     """
-    memory = network.encode(batch.src)
+    memory = network.encode(batch.src) if memory is None else memory
     states = network.decode(batch.tgt, memory, source_mask(batch.src))
-    record = next(
-        network.records(batch.src, batch.tgt, first=layer, whole=True, memory=memory)
-    )
-    norms = (squared_layer_norms(record)[:, 1:] + TINY).sqrt()  # (B, T - 1, S)
-    shares = norms / norms.sum(dim=2, keepdim=True)
-    missed = -(guide * (shares + LEAST_SHARE).log()).sum()
-    return prediction_loss(network, states, batch, smoothing), missed
-
-
-def prediction_loss(
-    network: Transformer, states: Tensor, batch: Batch, smoothing: float
-) -> Tensor:
-    """Return the summed cross-entropy that the decoder's states (B, T, D) give."""
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     return cross_entropy(
         states.flatten(0, 1)[batch.places],
@@ -54,6 +37,79 @@ def prediction_loss(
         batch.predicted.flatten()[batch.places],
         smoothing,
     )
+
+
+class GuidedLosses(NamedTuple):
+    """The losses of a guided layer, each summed over a batch, in nats.
+
+    Attributes:
+        missed: the cross-entropy of the norms' shares of their row against the guide.
+        unsaid: the cross-entropy of the target subwords under what arrives where they
+            are fed in.
+    """
+
+    missed: Tensor
+    unsaid: Tensor
+
+
+def guided_losses(
+    network: Transformer,
+    batch: Batch,
+    guide: Tensor,
+    layer: int,
+    *,
+    memory: Tensor | None = None,
+    expected: Tensor | None = None,
+) -> GuidedLosses:
+    """Return the losses of the guided layer, in a pass that sees the whole target.
+
+    To align a word, what follows it helps too (Garg et al. 2019). What is guided is the
+    very thing that is extracted: the norms of the layer's summed vectors, where target
+    subwords are fed in. The vectors themselves have to say which subword that is: they
+    are made of the source alone, so attention learns to look where the translation is.
+
+    Args:
+        network: the network.
+        batch: what it reads.
+        guide: (B, T - 1, S) where each target subword is to look.
+        layer: the guided one, from 0.
+        memory: the encoder's states, if they are known already.
+        expected: (B, T - 1, S) what a prior adds to the attention's logits, see
+            `MultiHeadAttention.weights`.
+    """
+    attended = next(
+        network.attended(
+            batch.src, batch.tgt, first=layer, count=1, whole=True, memory=memory,
+            expected=expected,
+        )
+    )  # fmt: skip
+    norms = (squared_layer_norms(attended.record())[:, 1:] + TINY).sqrt()
+    shares = norms / norms.sum(dim=2, keepdim=True)  # (B, T - 1, S)
+    missed = -(guide * (shares + LEAST_SHARE).log()).sum()
+    return GuidedLosses(missed, unsaid(network, attended.arrived()[:, 1:], batch))
+
+
+def unsaid(network: Transformer, arrived: Tensor, batch: Batch) -> Tensor:
+    """Return the summed cross-entropy of the target subwords under some vectors.
+
+    A subword's score is its embedding's product with the vector, as in the output; it
+    competes with the batch's other target subwords and with some that are drawn.
+
+    Args:
+        network: whose embeddings are compared with.
+        arrived: (B, T - 1, D), where the target subwords are fed in.
+        batch: what they are; padding does not count.
+    """
+    fed = batch.tgt[:, 1:]
+    real = fed.ne(PAD)
+    known, target = torch.unique(fed[real], return_inverse=True)
+    drawn = torch.randint(
+        PAD + 1, network.embedding.num_embeddings, (DRAWN,), device=known.device
+    )
+    others = torch.unique(drawn[~torch.isin(drawn, known)])
+    candidates = network.embedding.weight[torch.cat([known, others])]
+    scores = arrived[real].to(candidates.dtype) @ candidates.t()
+    return functional.cross_entropy(scores, target, reduction="sum")
 
 
 @torch.no_grad()

@@ -47,19 +47,20 @@ class Meter:
         self.started = self.saved = self.reported = self.now
         self.seconds_before = training.state.seconds
         self.loss = torch.zeros((), device=training.device)
-        self.subwords = 0
+        self.subwords = self.translated = 0
         self.speed = 0.0
 
-    def count(self, loss: Tensor, subwords: int) -> None:
-        """Take in one update; report when that is due."""
+    def count(self, loss: Tensor, subwords: int, *, translates: bool = True) -> None:
+        """Take in one update and its translation loss, if any; report when due."""
         self.loss += loss
         self.subwords += subwords
+        self.translated += subwords * translates
         if self.loss.device.type == "cpu":  # others would have to be waited for
             self.check()
         self.now = self.training.processes.clock()
-        if self.now - self.reported >= REPORT_SECONDS:
+        if self.translated and self.now - self.reported >= REPORT_SECONDS:
             self.check()
-            mean = float(self.loss) / self.subwords
+            mean = float(self.loss) / self.translated
             self.report("train", mean)
             self.restart()
 
@@ -88,7 +89,8 @@ class Meter:
     def restart(self) -> None:
         """Begin a new interval: what was not training must not count as such."""
         self.now = self.reported = self.training.processes.clock()
-        self.loss, self.subwords = torch.zeros_like(self.loss), 0
+        self.loss = torch.zeros_like(self.loss)
+        self.subwords = self.translated = 0
 
     def leave_out(self) -> None:
         """Let the time since the last update pass uncounted."""

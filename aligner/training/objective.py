@@ -8,13 +8,13 @@ from aligner.nmt.batching import Batch
 from aligner.nmt.config import TrainingConfig
 from aligner.nmt.precision import attention_kernels, precision_of
 from aligner.nmt.transformer import Transformer
-from aligner.training.loss import guided_loss, translation_loss
+from aligner.training.loss import guided_losses, translation_loss
 
 EMBEDDING = "embedding.weight"
 
 
 class Objective(nn.Module):
-    """The translation loss of a batch, and the guided attention's.
+    """The translation loss of a batch, and the guided layer's.
 
     The weights, their gradients and the optimizer stay in float32. In bfloat16, all
     weights are cast once a batch, and what is computed from them stays in bfloat16,
@@ -30,17 +30,27 @@ class Objective(nn.Module):
         self.device = next(network.parameters()).device
         self.dtype = precision_of(config.precision, self.device)
 
-    def forward(self, batch: Batch, guide: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return both losses, summed over the batch, in nats; the second may be 0."""
+    def forward(
+        self,
+        batch: Batch,
+        guide: Tensor | None,
+        expected: Tensor | None = None,
+        translates: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Return both losses, summed over the batch, in nats; either may be 0.
+
+        Arguments as for `Losses.forward`.
+        """
+        given = batch, guide, expected, translates
         with attention_kernels(self.device):
             if self.dtype == torch.float32:
-                losses: tuple[Tensor, Tensor] = self.losses(batch, guide)
+                losses: tuple[Tensor, Tensor] = self.losses(*given)
                 return losses
             weights = {
                 name: weight if name.endswith(EMBEDDING) else weight.to(self.dtype)
                 for name, weight in self.losses.named_parameters()
             }
-            return functional_call(self.losses, weights, (batch, guide))  # type: ignore[no-any-return]
+            return functional_call(self.losses, weights, given)  # type: ignore[no-any-return]
 
 
 class Losses(nn.Module):
@@ -52,10 +62,32 @@ class Losses(nn.Module):
         self.network = network
         self.smoothing = config.label_smoothing
         self.layer = config.guide_layer - 1
+        self.weights = config.guide_weight, config.prediction_weight
 
-    def forward(self, batch: Batch, guide: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the translation loss and, with a guide, the guided attention's."""
-        if guide is None:
-            loss = translation_loss(self.network, batch, self.smoothing)
-            return loss, torch.zeros_like(loss)
-        return guided_loss(self.network, batch, guide, self.layer, self.smoothing)
+    def forward(
+        self,
+        batch: Batch,
+        guide: Tensor | None,
+        expected: Tensor | None = None,
+        translates: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the translation loss, and the guided layer's losses, weighted.
+
+        Args:
+            batch: what is learnt from.
+            guide: (B, T - 1, S) where the guided layer is to look, if there is a guide.
+            expected: (B, T - 1, S) where it is told beforehand to look, if it is.
+            translates: whether translation is learnt from this batch too.
+        """
+        network = self.network
+        memory = network.encode(batch.src)
+        nothing = torch.zeros((), dtype=torch.float32, device=memory.device)
+        loss = guided = nothing
+        if translates:
+            loss = translation_loss(network, batch, self.smoothing, memory)
+        if guide is not None:
+            losses = guided_losses(
+                network, batch, guide, self.layer, memory=memory, expected=expected
+            )
+            guided = sum(map(torch.mul, self.weights, losses), nothing)
+        return loss, guided

@@ -23,7 +23,7 @@ from aligner.nmt.checkpoint import (
     save_recipe,
 )
 from aligner.nmt.config import Config
-from aligner.nmt.model_meta import META, ModelMeta, save_meta
+from aligner.nmt.model_meta import META, ModelMeta, read_meta, save_meta
 from aligner.nmt.transformer import Transformer
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.storage import ENCODER
@@ -40,7 +40,7 @@ from aligner.training.corpus import (
     read_text,
 )
 from aligner.training.guide import Guide
-from aligner.training.guide_links import guide_links
+from aligner.training.guide_links import Guidance, guide_links
 from aligner.training.initialisation import start_from_guide
 from aligner.training.loop import Renewal, Training
 from aligner.training.processes import Processes
@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 # Where the first of several processes leaves the guide for the others, and a training
 # what the prior has found, to be resumed without another estimate.
 LINKS = STATE.parent / "links.safetensors"
+EXPECTED = STATE.parent / "expected.safetensors"  # where an encoder guides too
 VALID_PAIRS = 500  # that are kept as words, to choose and to measure by
 
 
@@ -63,10 +64,10 @@ def prepare(
     config, out = task.config, task.out
     text = read_text(task.files, config)
     if processes.is_first:
-        subwords, links, prior = _learn_from(text, task, device, processes, on_progress)
+        subwords, known = _learn_from(text, task, device, processes, on_progress)
         processes.wait()
     else:
-        subwords, links, prior = _learnt_by_first(text, task, processes)
+        subwords, known = _learnt_by_first(text, task, processes)
     processes.wait()
     if processes.is_first and task.files.guide != "auto":
         (out / LINKS).unlink(missing_ok=True)
@@ -74,8 +75,10 @@ def prepare(
     network = Transformer(config.transformer, subwords.vocab_size).to(device)
     if not processes.is_first:
         processes.seed(config.training.seed)
-    model = TranslationModel(config, subwords, network, ModelMeta(), prior)
-    training, valid = _prepare(model, text, links, task, processes)
+    meta = ModelMeta(expects_prior=known.expected is not None)
+    prior = load_prior(out) if task.files.guide == "auto" else None
+    model = TranslationModel(config, subwords, network, meta, prior)
+    training, valid = _prepare(model, text, known, task, processes)
     if task.goes_on:
         training.resume()
         log.info("resuming at step %d", training.state.updates)
@@ -90,34 +93,44 @@ def _learn_from(
     device: str,
     processes: Processes,
     on_progress: Listener,
-) -> tuple[Subwords, TextLinks | None, Prior | None]:
+) -> tuple[Subwords, Guidance]:
     """Return what comes before the network; write it to the model directory."""
     files, config, out = task.files, task.config, task.out
     goes_on = task.goes_on
-    prior: Prior | PriorWithEncoder | None = None
     if is_kept := goes_on and files.guide == "auto" and (out / LINKS).is_file():
-        links: TextLinks | None = TextLinks.load(out / LINKS, len(text.train))
+        known = _kept(text, task)
     else:
-        links, prior = guide_links(
-            files, text, config, device=device, on_progress=on_progress
-        )
+        known = guide_links(files, text, config, device=device, on_progress=on_progress)
     for place in (out, out / STATE.parent):
         clear_leftovers(place)
     if task.resume:
         subwords = load_subwords(out, config)
     else:
         subwords = _subwords(text.train, task)
-        _start_directory(out, config, subwords, files)
+        _start_directory(out, config, subwords, files, known)
     if not goes_on:  # else the text may be another
-        _save(prior, out)
-    if (
-        links is not None
-        and not is_kept
-        and (files.guide == "auto" or processes.of > 1)
-    ):
-        links.save(out / LINKS)
-    # As `aligner align` will have it.
-    return subwords, links, load_prior(out) if files.guide == "auto" else None
+        _save(known.prior, out)
+    if not is_kept and (files.guide == "auto" or processes.of > 1):
+        _keep(known, out)
+    return subwords, known
+
+
+def _keep(known: Guidance, out: Path) -> None:
+    if known.links is not None:
+        known.links.save(out / LINKS)
+    if known.expected is not None and known.expected is not known.links:
+        known.expected.save(out / EXPECTED)
+
+
+def _kept(text: TrainingText, task: Task) -> Guidance:
+    """Return what the first process, or the run before, has kept of the same text."""
+    out, pairs = task.out, len(text.train)
+    links = TextLinks.load(out / LINKS, pairs)
+    if not read_meta(out).expects_prior:
+        return Guidance(links)
+    if task.files.encoder is None:
+        return Guidance(links, links)
+    return Guidance(links, TextLinks.load(out / EXPECTED, pairs))
 
 
 def _save(prior: Prior | PriorWithEncoder | None, out: Path) -> None:
@@ -129,15 +142,13 @@ def _save(prior: Prior | PriorWithEncoder | None, out: Path) -> None:
 
 def _learnt_by_first(
     text: TrainingText, task: Task, processes: Processes
-) -> tuple[Subwords, TextLinks | None, Prior | None]:
+) -> tuple[Subwords, Guidance]:
     """Return what the first process has learnt, as soon as it has; no prior."""
     out = task.out
     processes.wait()
     subwords = load_subwords(out, task.config)
-    links = None
-    if task.files.guide != "none":
-        links = TextLinks.load(out / LINKS, len(text.train))
-    return subwords, links, None
+    guided = task.files.guide != "none"
+    return subwords, _kept(text, task) if guided else Guidance()
 
 
 def existing(out: Path) -> Path:
@@ -148,7 +159,7 @@ def existing(out: Path) -> Path:
 def _prepare(
     model: TranslationModel,
     text: TrainingText,
-    links: TextLinks | None,
+    known: Guidance,
     task: Task,
     processes: Processes,
 ) -> tuple[Training, list[WordPair]]:
@@ -160,16 +171,19 @@ def _prepare(
     train, fitting = _encode(text.train, subwords, config)
     valid, fitting_valid = _encode(text.valid, subwords, config)
     pairs, lines = text.train, text.lines
+    links, expected = known.links, known.expected
     if len(fitting) < len(pairs):
         pairs, lines = pairs.select(fitting), taken(lines, fitting)
+        told = expected is links
         links = links and links.select(fitting)
+        expected = links if told else expected and expected.select(fitting)
     guide = renewal = None
     start_from = task.files.start_from
     if start_from is not None and not task.goes_on:
         load_weights(Path(start_from), model.network)
         log.info("weights: those of %s", start_from)
     if links is not None:
-        guide = Guide.of(pairs, links, subwords)
+        guide = Guide.of(pairs, links, subwords, expected)
         if start_from is None and not task.goes_on:
             layer = config.training.guide_layer - 1
             start_from_guide(model.network, train, guide, layer)
@@ -259,14 +273,25 @@ def _encode(
 
 
 def _start_directory(
-    out: Path, config: Config, subwords: Subwords, files: TrainingFiles
+    out: Path,
+    config: Config,
+    subwords: Subwords,
+    files: TrainingFiles,
+    known: Guidance,
 ) -> None:
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
     others = (CONFIG, META, WEIGHTS, PRIOR, ENCODER, "log.jsonl", *subword_models)
     guides = (out / STATE.parent).glob("guide-*.safetensors")
-    for stale in (out / STATE, out / LINKS, *guides, *(out / name for name in others)):
+    for stale in (
+        out / STATE,
+        out / LINKS,
+        out / EXPECTED,
+        *guides,
+        *(out / name for name in others),
+    ):
         stale.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    save_meta(out, ModelMeta(files=files.to_meta()))
+    expects_prior = known.expected is not None
+    save_meta(out, ModelMeta(files=files.to_meta(), expects_prior=expects_prior))
     save_recipe(out, config, subwords)

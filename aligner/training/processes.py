@@ -45,9 +45,14 @@ class Processes:
         """Return our part of a batch, which may be none."""
         return examples[self.number :: self.of]
 
-    def spread(self, objective: nn.Module) -> nn.Module:
-        """Return a module whose gradients are the mean over all processes."""
-        return DistributedDataParallel(objective) if self.of > 1 else objective
+    def spread(self, objective: nn.Module, *, in_parts: bool = False) -> nn.Module:
+        """Return a module whose gradients are the mean over all processes.
+
+        `in_parts`: whether there are batches that not all of its weights learn from.
+        """
+        if self.of == 1:
+            return objective
+        return DistributedDataParallel(objective, find_unused_parameters=in_parts)
 
     def summed(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over all processes."""

@@ -11,22 +11,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from aligner.extraction.aligner import Aligner
-from aligner.extraction.link_rule import PairScores
+from aligner.extraction.expected_attention import joint_links
 from aligner.extraction.pair_aligner import WordPair, chunks
 from aligner.extraction.selection import agreement
 from aligner.links.alignment import Alignment
-from aligner.links.matching import (
-    forward_links,
-    geometric_mean,
-    reverse_links,
-    row_shares,
-)
-from aligner.prior.soft_links import (
-    LEAST_PROBABILITY,
-    GrowingLinks,
-    SoftLinks,
-    TextLinks,
-)
+from aligner.links.matching import forward_links, reverse_links
+from aligner.prior.soft_links import GrowingLinks, TextLinks
 
 
 def find_links(aligner: Aligner, pairs: Iterable[WordPair]) -> tuple[TextLinks, float]:
@@ -49,15 +39,6 @@ def _directions(
         for scores in aligner.word_scores(chunk):
             if scores.forward is None or scores.reverse is None:
                 raise ValueError("expected the scores of both directions")
-            found = _soft_links(scores)
+            found = joint_links(scores.forward, scores.reverse)
             links.append(np.array([len(found.src)]), found)
             yield forward_links(scores.forward), reverse_links(scores.reverse)
-
-
-def _soft_links(scores: PairScores) -> SoftLinks:
-    forward, reverse = map(row_shares, scores)  # type: ignore[arg-type]
-    joint = geometric_mean(forward[:, :-1].T, reverse[:, :-1])  # (S, T)
-    src, tgt = np.nonzero(joint > LEAST_PROBABILITY)
-    return SoftLinks(
-        src.astype(np.int32), tgt.astype(np.int32), joint[src, tgt].astype(np.float32)
-    )

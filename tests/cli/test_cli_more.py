@@ -166,7 +166,7 @@ def test_a_dictionary_guides_words_seen_once(
         (beside, config.model_copy(update={"subwords": lower}), {(1, 4), (4, 1)}),
     ):
         text = read_text(files, recipe)
-        guide, _ = guide_links(files, text, recipe)
+        guide = guide_links(files, text, recipe).links
         assert guide is not None
         assert len(guide) == len(text.train)
         last = guide[len(guide) - 1]

@@ -410,9 +410,10 @@ def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
     config = Config.model_validate({"filters": {"max_words": 20}})
     read = read_text(files, config)
     assert (len(read.train), len(read.valid), read.total_lines) == (4, 1, 8)
-    guide, prior = guide_links(files, read, config)
+    guide, expected, prior = guide_links(files, read, config)
     assert guide is not None
     assert prior is None
+    assert expected is None, "of other text, the file says nothing"
     by_text = {line: link.split() for line, link in zip(text[:3], links, strict=False)}
     by_text |= {text[i]: links[i].split() for i in (5, 6, 7)}
     for (src, _), found in zip(read.train, guide, strict=True):

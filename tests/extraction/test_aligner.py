@@ -14,6 +14,7 @@ from small_models import WORDS, random_model, random_pairs
 from aligner.errors import ConfigError, ModelError
 from aligner.extraction import pair_aligner
 from aligner.extraction.aligner import Aligner, WordPair, stored_reading, stored_rule
+from aligner.extraction.expected_attention import joint_links
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import (
     SOFT_THRESHOLD,
@@ -24,12 +25,16 @@ from aligner.extraction.reading import Reading, read_word_scores
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import combine
 from aligner.links.symmetrization import METHODS, symmetrize
+from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import TranslationModel, save_recipe, save_weights
 from aligner.nmt.model_meta import ChosenReading, ModelMeta, save_meta
+from aligner.nmt.norms import layer_norms
 from aligner.prior.prior import estimate
+from aligner.prior.soft_links import TextLinks
 from aligner.terms import Cover, Precision, Preset
 from aligner.text.numbered import NumberedBitext
 from aligner.text.subwords import BOS, TO_SRC, TO_TGT
+from aligner.training.guide import Guide
 
 RULES = [
     LinkRule("forward"),
@@ -580,3 +585,71 @@ def test_without_a_prior_the_attention_is_alone() -> None:
     for (f, r), (g, s) in zip(scores, alone, strict=True):
         np.testing.assert_array_equal(f, g)
         np.testing.assert_array_equal(r, s)
+
+
+# What a prior expects, in the logits
+
+
+@pytest.fixture(scope="module")
+def told() -> TranslationModel:
+    """Return a model whose guided layer is told what its prior expects."""
+    pairs = random_pairs(40)
+    prior, _ = estimate(NumberedBitext.of(pairs))
+    meta = ModelMeta(
+        expects_prior=True,
+        alignment=ChosenReading(
+            layer=1, rows="full", thresholds={"balanced": 0.3},
+            thresholds_alone={"balanced": 0.2},
+        ),
+    )  # fmt: skip
+    return dataclasses.replace(random_model(), prior=prior, meta=meta)
+
+
+@torch.no_grad()
+def test_the_guided_layer_is_told_what_the_prior_expects(
+    told: TranslationModel,
+) -> None:
+    """As the guide would tell it in training, each way."""
+    pairs = random_pairs(12, seed=3)
+    aligner = Aligner(told, prior_weight=0)
+    assert told.prior is not None
+    links = TextLinks.gather(
+        joint_links(*scores) for scores in told.prior.word_scores(pairs)
+    )
+    text = NumberedBitext.of(pairs)
+    guide = Guide.of(text, links, told.subwords)
+    batches = Batches(encode(text, told.subwords), "both", 1000)
+    for number, scores in enumerate(aligner.word_scores(pairs)):
+        for example, found in ((number, scores.forward), (number + 12, scores.reverse)):
+            batch = batches.load(np.array([example]))
+            (record,) = told.network.records(
+                batch.src, batch.tgt, count=1, whole=True,
+                expected=guide.attention(np.array([example])),
+            )  # fmt: skip
+            pair = pairs[number] if example < 12 else pairs[number][::-1]
+            cut = SubwordPair.of(pairs[number], told.subwords)
+            cut = cut if example < 12 else cut.turned()
+            expected = np.zeros((len(pair[1]), len(pair[0]) + 1))
+            for row, t in zip(layer_norms(record)[0, 1:], cut.tgt_words, strict=True):
+                for norm, s in zip(row, [*cut.src_words, len(pair[0])], strict=True):
+                    expected[t, s] += float(norm) / list(cut.tgt_words).count(t)
+            np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_company_of_a_pair_changes_nothing_of_what_is_expected(
+    told: TranslationModel,
+) -> None:
+    pairs = random_pairs(30, seed=4)
+    together = list(Aligner(told).align(pairs))
+    assert any(pair.links for pair in together)
+    for pair, found in zip(pairs, together, strict=True):
+        (alone,) = Aligner(told).align([pair])
+        assert close(alone, found)
+
+
+def test_the_attention_alone_has_a_threshold_of_its_own(
+    told: TranslationModel,
+) -> None:
+    assert Aligner(told).rule.threshold == 0.3
+    assert Aligner(told, prior_weight=0).rule.threshold == 0.2
+    assert stored_rule(told).mean == "power"

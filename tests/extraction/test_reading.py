@@ -65,7 +65,7 @@ def test_every_pair_comes_once_within_the_limits(
 
 def check_content(batch: ForcedBatch, pairs: list[SubwordPair]) -> None:
     for row, index in enumerate(batch.indices):
-        src, tgt, src_words, tgt_words = (side.tolist() for side in pairs[index])
+        src, tgt, src_words, tgt_words = (side.tolist() for side in pairs[index][:4])
         s, t = len(src), len(tgt)
         assert batch.src[row].tolist()[: s + 1] == [*src, EOS]
         assert batch.tgt[row].tolist()[: t + 1] == [TO_TGT, *tgt]

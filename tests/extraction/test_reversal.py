@@ -16,6 +16,7 @@ from aligner.extraction.selection import ReadingChoice, choose_by_agreement
 from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import TranslationModel, load_weights
 from aligner.nmt.config import Config
+from aligner.nmt.model_meta import ModelMeta
 from aligner.nmt.transformer import Transformer
 from aligner.nmt.translation import translate
 from aligner.text.numbered import NumberedBitext
@@ -79,7 +80,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> TranslationModel:
     )
     training.run(lambda report: None)
     load_weights(directory, network)
-    return TranslationModel(CONFIG, subwords, network.eval(), {})
+    return TranslationModel(CONFIG, subwords, network.eval(), ModelMeta())
 
 
 @pytest.mark.parametrize("beam", [1, 4])

@@ -18,9 +18,10 @@ from aligner.extraction.selection import (
     choose_by_agreement,
     choose_by_norm,
     choose_threshold,
+    threshold_like,
 )
 from aligner.links.alignment import Alignment
-from aligner.links.matching import forward_links, reverse_links
+from aligner.links.matching import forward_links, power_mean, reverse_links, shares
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import layer_norms
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
@@ -149,6 +150,28 @@ def test_without_scores_the_threshold_is_the_usual_one() -> None:
     assert choose_threshold([], 1.0) == SOFT_THRESHOLD
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
+def test_as_many_links_are_kept_as_by_the_prior(seed: int, threshold: float) -> None:
+    pairs = random_scores(seed, pairs=12)
+    # The same sentences, other scores.
+    rng = np.random.default_rng(seed)
+    others = [tuple(rng.random(one.shape) for one in both) for both in pairs]
+    kept = 0
+    for forward, reverse in others:
+        for t, s in np.ndindex(len(forward), len(reverse)):
+            one = forward[t, s] / forward[t].sum()
+            kept += (one + reverse[s, t] / reverse[s].sum()) / 2 > threshold
+    found = threshold_like(pairs, others, threshold)
+    joint = [power_mean(*shares(*both)) for both in pairs]
+    count = sum(int((one > found).sum()) for one in joint)
+    assert abs(count - max(kept, 1)) <= 1  # of two equal scores, one may be too many
+
+
+def test_like_a_prior_without_sentences_is_its_own_threshold() -> None:
+    assert threshold_like([], [], 0.4) == 0.4
+
+
 @torch.no_grad()
 def naive_mean_norms(model: TranslationModel, pairs: list[WordPair]) -> list[float]:
     """Mean over all target subwords of their mean norm over source subwords."""
@@ -182,7 +205,7 @@ def test_a_forward_model_takes_the_layer_of_the_highest_norm(
 def test_the_choice_as_a_model_stores_it() -> None:
     figures = {Reading(0, "awi"): 0.25, Reading(1, "awo"): 1 / 3}
     stored = ReadingChoice(Reading(1, "awo"), "agreement", figures).to_meta(
-        {"recall": 0.2}
+        {"recall": 0.2}, {"recall": 0.1}
     )
     assert stored.model_dump() == {
         "layer": 2,
@@ -193,4 +216,5 @@ def test_the_choice_as_a_model_stores_it() -> None:
             {"layer": 2, "rows": "awo", "value": 0.3333},
         ],
         "thresholds": {"recall": 0.2},
+        "thresholds_alone": {"recall": 0.1},
     }

@@ -17,8 +17,10 @@ from aligner.links.matching import (
     forward_links,
     mixed,
     optimal_links,
+    power_mean,
     reverse_links,
     row_shares,
+    shares,
     threshold_links,
 )
 
@@ -85,6 +87,18 @@ def test_combine_treats_the_directions_alike(pair: tuple[Matrix, Matrix]) -> Non
 def test_combine_refuses_scores_of_different_pairs() -> None:
     with pytest.raises(ValueError, match=r"got \(2, 3\) and \(3, 3\)"):
         combine(np.ones((2, 3)), np.ones((3, 3)))
+
+
+@given(score_pairs())
+def test_the_power_mean_lies_between_the_geometric_and_the_arithmetic(
+    pair: tuple[Matrix, Matrix],
+) -> None:
+    forward, reverse = shares(*pair)
+    found = power_mean(forward, reverse)
+    for (s, t), value in np.ndenumerate(found):
+        a, b = forward[s, t], reverse[s, t]
+        assert value == pytest.approx(((a**0.75 + b**0.75) / 2) ** (4 / 3))
+        assert (a * b) ** 0.5 - 1e-9 <= value <= (a + b) / 2 + 1e-9
 
 
 def test_threshold_keeps_what_lies_above_it() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aligner.nmt.attention import MultiHeadAttention
+from aligner.nmt.attention import LEAST_EXPECTED, MultiHeadAttention
 
 B, T, S, D, H = 3, 5, 7, 12, 3
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
@@ -138,3 +138,23 @@ def test_the_record_is_float32_at_least(precision: torch.dtype) -> None:
     assert out.dtype == precision
     assert record.weights.dtype == record.gram.dtype == torch.float32
     torch.testing.assert_close(record.weights.sum(-1), torch.ones(B, H, T))
+
+
+def test_what_is_expected_multiplies_the_weights(
+    attention: MultiHeadAttention, streams: tuple[Tensor, Tensor]
+) -> None:
+    """As a prior does; but in the first row, of which nothing is expected."""
+    x, memory = streams
+    mask = padding_mask([S, 4, 2])
+    keys, _ = attention.keys_values(memory)
+    expected = torch.rand(B, T - 1, S).double()
+    expected[:, 1] = 0
+    found = attention.weights(x, keys, mask, expected)
+    plain = attention.weights(x, keys, mask)
+    for b in range(B):
+        for h in range(H):
+            torch.testing.assert_close(found[b, h, 0], plain[b, h, 0], **CLOSE)
+            for t in range(1, T):
+                row = plain[b, h, t] * (expected[b, t - 1] + LEAST_EXPECTED)
+                torch.testing.assert_close(found[b, h, t], row / row.sum(), **CLOSE)
+    torch.testing.assert_close(found[:, :, 2], plain[:, :, 2], **CLOSE)

@@ -9,6 +9,7 @@ from small_models import never, padded, random_batch, random_network, sizes
 from torch import Tensor, nn
 
 from aligner.nmt.attention import MultiHeadAttention
+from aligner.nmt.sublayers import sublayer_records
 from aligner.nmt.transformer import (
     PAD,
     DecoderLayer,
@@ -257,3 +258,26 @@ def test_fresh_weights_come_from_the_seed() -> None:
 
     assert torch.equal(fresh(1), fresh(1))
     assert all(not torch.equal(a, b) for a, b in pairwise(map(fresh, [1, 2])))
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@torch.no_grad()
+def test_every_layer_is_told_what_is_expected(norm: str) -> None:
+    """However the later ones are asked for; and only if it sees the whole target."""
+    network = random_network(sizes(norm=norm))
+    src, tgt = random_batch([(5, 4), (3, 7)])
+    expected = torch.rand(2, tgt.shape[1] - 1, src.shape[1])
+    told = list(network.records(src, tgt, whole=True, expected=expected))
+    plain = list(network.records(src, tgt, whole=True))
+    for layer in range(network.depth):
+        (alone,) = network.records(
+            src, tgt, first=layer, count=1, whole=True, expected=expected
+        )
+        torch.testing.assert_close(alone.weights, told[layer].weights)
+        assert not torch.allclose(alone.weights, plain[layer].weights, atol=1e-3)
+    for record, beyond in zip(
+        told, sublayer_records(network, src, tgt, whole=True, expected=expected),
+        strict=True,
+    ):  # fmt: skip
+        torch.testing.assert_close(record.weights, beyond.weights)
+        torch.testing.assert_close(record.gram, beyond.attention.gram)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_models import random_bitext, random_guide, random_network, sizes
 from torch import Tensor
+from torch.func import functional_call
 
 import aligner.training.loss as loss_module
 from aligner.nmt.batching import Batch, Batches
@@ -15,8 +16,9 @@ from aligner.nmt.transformer import PAD, Transformer
 from aligner.training.cross_entropy import cross_entropy
 from aligner.training.loss import (
     LEAST_SHARE,
-    guided_loss,
+    guided_losses,
     translation_loss,
+    unsaid,
     validation_loss,
 )
 
@@ -92,57 +94,140 @@ def test_precision_is_what_was_asked_for(precision: str, dtype: torch.dtype) -> 
         )
 
 
-# The guided attention
+# The guided layer
 
 BITEXT = random_bitext(6)
-GUIDE = random_guide(BITEXT)
+EXAMPLES = np.arange(12)
+GUIDE = random_guide(BITEXT).attention(EXAMPLES)
+TOLD = random_guide(BITEXT, seed=2).attention(EXAMPLES)
+BATCH = Batches(BITEXT, "both", 500).load(EXAMPLES)
 
 
-def naive_missed(
-    network: Transformer, batch: Batch, guide: Tensor, layer: int
-) -> float:
-    """Sum -q log p over fed target subwords; p, from vectors added up one by one.
+def naive_guided(
+    network: Transformer, layer: int, expected: Tensor | None
+) -> tuple[float, dict[tuple[int, int], tuple[int, Tensor]]]:
+    """Return the sum of -q log p over fed target subwords, and what arrives there.
 
-    The attention is that of a decoder which sees the whole target.
+    p comes from vectors that are added up one by one. The attention is that of a
+    decoder which sees the whole target; what arrives is by example and row, with the
+    subword that is fed in.
     """
-    total = 0.0
+    total, arrived = 0.0, {}
     attention = network.decoder_layers[layer].cross_attention
-    for src, tgt, rows in zip(batch.src, batch.tgt, guide, strict=True):
+    for number, (src, tgt, rows) in enumerate(zip(*BATCH[:2], GUIDE, strict=True)):
         s, t = int(src.ne(PAD).sum()), int(tgt.ne(PAD).sum())
         src, tgt = src[None, :s], tgt[None, :t]
-        weights = next(network.records(src, tgt, first=layer, whole=True)).weights[
-            0
-        ]  # (H, T, S)
+        told = None if expected is None else expected[number, None, : t - 1, :s]
+        weights = next(
+            network.records(src, tgt, first=layer, whole=True, expected=told)
+        ).weights[0]  # (H, T, S)
         values = attention.value(network.encode(src))[0].view(s, attention.heads, -1)
         w_o = attention.output.weight.view(
             len(attention.output.weight), *values[0].shape
         )
         for row in range(1, t):
-            norms = [
-                torch.einsum("h,hk,dhk->d", weights[:, row, j], values[j], w_o).norm()
+            vectors = [
+                torch.einsum("h,hk,dhk->d", weights[:, row, j], values[j], w_o)
                 for j in range(s)
             ]
+            norms = [vector.norm() for vector in vectors]
             for j in range(s):
                 share = norms[j] / sum(norms)
                 total -= float(rows[row - 1, j] * (share + LEAST_SHARE).log())
-    return total
+            summed = torch.stack(vectors).sum(0) + attention.output.bias
+            arrived[number, row] = int(tgt[0, row]), summed
+    return total, arrived
 
 
 @pytest.mark.parametrize("layer", [0, 2])
+@pytest.mark.parametrize("expected", [None, TOLD])
 @torch.no_grad()
-def test_the_guided_loss_equals_the_loop(layer: int) -> None:
+def test_the_guided_losses_equal_the_loop(layer: int, expected: Tensor | None) -> None:
     network = random_network(sizes())
-    examples = np.arange(12)
-    batch = Batches(BITEXT, "both", 500).load(examples)
-    for side in (batch.src, batch.tgt):
+    for side in (BATCH.src, BATCH.tgt):
         assert bool((side == PAD).any()), "the test would see what padding does"
-    guide = GUIDE.attention(examples)
-    loss, missed = guided_loss(network, batch, guide, layer, 0.1)
-    assert float(loss) == pytest.approx(
-        float(translation_loss(network, batch, 0.1)), rel=1e-6
-    )
-    expected = naive_missed(network, batch, guide, layer)
-    assert float(missed) == pytest.approx(expected, rel=1e-4)
+    missed, unsaid = guided_losses(network, BATCH, GUIDE, layer, expected=expected)
+    total, arrived = naive_guided(network, layer, expected)
+    assert float(missed) == pytest.approx(total, rel=1e-4)
+    # Of 20 subwords, all are drawn: every one but PAD competes.
+    naive = 0.0
+    for subword, vector in arrived.values():
+        scores = (network.embedding.weight[PAD + 1 :] @ vector).double()
+        naive -= float(scores.log_softmax(0)[subword - PAD - 1])
+    assert float(unsaid) == pytest.approx(naive, rel=1e-4)
+
+
+@torch.no_grad()
+def test_only_what_was_drawn_competes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of subwords that nobody wrote; those of the batch always do."""
+    network = random_network(sizes(), vocab_size=5000)
+    monkeypatch.setattr(loss_module, "DRAWN", 3)
+    torch.manual_seed(3)
+    drawn = set(torch.randint(PAD + 1, 5000, (3,)).tolist())
+    torch.manual_seed(3)
+    vectors = torch.randn(*BATCH.tgt[:, 1:].shape, 16)
+    torch.manual_seed(3)
+    found = unsaid(network, vectors, BATCH)
+    fed = BATCH.tgt[:, 1:]
+    known = sorted(set(fed[fed.ne(PAD)].tolist()) | drawn)
+    assert len(known) < 30
+    naive = 0.0
+    for example, row in fed.ne(PAD).nonzero().tolist():
+        scores = network.embedding.weight[known] @ vectors[example, row]
+        naive -= float(scores.log_softmax(0)[known.index(int(fed[example, row]))])
+    assert float(found) == pytest.approx(naive, rel=1e-5)
+
+
+def test_gradients_of_the_guided_losses_are_right() -> None:
+    """Against differences, in float64."""
+    network = random_network(sizes(), sharpness=1.0).double()
+    told = TOLD.double()
+
+    def loss(values: Tensor, embedding: Tensor) -> Tensor:
+        weights = {
+            "decoder.0.cross_attention.value.weight": values,
+            "embedding.weight": embedding,
+        }
+        given = BATCH, GUIDE.double(), 0
+        found = functional_call(
+            _Guided(network),
+            {f"network.{name}": weight for name, weight in weights.items()},
+            given,
+            {"expected": told},
+        )
+        return found[0] + found[1]
+
+    values = network.decoder_layers[0].cross_attention.value.weight
+    embedding = network.embedding.weight
+    inputs = tuple(w.detach().clone().requires_grad_() for w in (values, embedding))
+    assert torch.autograd.gradcheck(loss, inputs, fast_mode=True)
+
+
+class _Guided(torch.nn.Module):
+    def __init__(self, network: Transformer) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *given: Any, **named: Any) -> tuple[Tensor, Tensor]:
+        return guided_losses(self.network, *given, **named)
+
+
+def test_what_nobody_expected_can_be_found() -> None:
+    """Told a wrong place, the attention learns to look at the right one."""
+    network = random_network(sizes(), sharpness=1.0)
+    right = torch.zeros_like(GUIDE)
+    right[:, :, 0] = 1
+    told = torch.zeros_like(GUIDE)
+    told[:, :, 1] = 1
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(150):
+        missed = guided_losses(network, BATCH, right, 0, expected=told).missed
+        losses.append(float(missed.detach()))
+        optimizer.zero_grad()
+        missed.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] / 4
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -153,12 +238,11 @@ def test_guided_gradients_are_finite(precision: str, values: float) -> None:
     with torch.no_grad():
         network.decoder_layers[0].cross_attention.value.weight.mul_(values)
         network.decoder_layers[0].cross_attention.value.bias.mul_(values)
-    examples = np.arange(12)
-    batch = Batches(BITEXT, "both", 500).load(examples)
     with computing(precision, CPU):
-        _, missed = guided_loss(network, batch, GUIDE.attention(examples), 0, 0.1)
-    assert missed.dtype == torch.float32
-    missed.backward()
+        losses = guided_losses(network, BATCH, GUIDE, 0, expected=TOLD)
+    for loss in losses:
+        assert loss.dtype == torch.float32
+    sum(losses).backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     assert len(gradients) > 10
     assert all(bool(gradient.isfinite().all()) for gradient in gradients)

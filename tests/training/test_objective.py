@@ -11,27 +11,41 @@ from aligner.nmt.config import TrainingConfig
 from aligner.nmt.precision import attention_kernels
 from aligner.nmt.transformer import Transformer
 from aligner.text.ragged import EncodedBitext, RaggedArray
-from aligner.training.loss import guided_loss, translation_loss
+from aligner.training.loss import guided_losses, translation_loss
 from aligner.training.objective import Objective
 
 BITEXT = random_bitext(6)
 BATCH = Batches(BITEXT, "both", 500).load(np.arange(12))
 GUIDE = random_guide(BITEXT).attention(np.arange(12))
+TOLD = random_guide(BITEXT, seed=2).attention(np.arange(12))
 
 
 def gradient(network: Transformer) -> Tensor:
-    return torch.cat([p.grad.flatten() for p in network.parameters()])
+    """Return it whole; 0 where nothing was learnt."""
+    gradients = [(p, p.grad) for p in network.parameters()]
+    return torch.cat(
+        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in gradients]
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_gradients_come_in_float32(precision: str) -> None:
+@pytest.mark.parametrize("translates", [True, False])
+def test_gradients_come_in_float32(precision: str, translates: bool) -> None:
     network = random_network(sizes())
-    config = TrainingConfig(precision=precision)
-    loss, missed = Objective(network, config)(BATCH, GUIDE)
-    (loss + missed).backward()
-    expected = guided_loss(network, BATCH, GUIDE, 0, config.label_smoothing)
+    config = TrainingConfig(
+        precision=precision, guide_weight=0.5, prediction_weight=2.0
+    )
+    torch.manual_seed(1)
+    loss, guided = Objective(network, config)(BATCH, GUIDE, TOLD, translates)
+    (loss + guided).backward()
+    torch.manual_seed(1)
+    missed, unsaid = guided_losses(network, BATCH, GUIDE, 0, expected=TOLD)
+    expected = (
+        translation_loss(network, BATCH, config.label_smoothing) * translates,
+        0.5 * missed + 2.0 * unsaid,
+    )
     tolerance = 1e-6 if precision == "float32" else 0.02
-    for found, right in zip((loss, missed), expected, strict=True):
+    for found, right in zip((loss, guided), expected, strict=True):
         assert found.dtype == torch.float32
         assert float(found.detach()) == pytest.approx(float(right.detach()), tolerance)
     found = gradient(network)

@@ -1,7 +1,6 @@
 """What a model finds in its training text: against loops over single words."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -39,8 +38,8 @@ def naive_links(
         for t in range(len(pair[1])):
             one = forward[t, s] / forward[t].sum()
             other = reverse[s, t] / reverse[s].sum()
-            if math.sqrt(one * other) > LEAST_PROBABILITY:
-                links[s, t] = math.sqrt(one * other)
+            if (one + other) / 2 > LEAST_PROBABILITY:
+                links[s, t] = (one + other) / 2
     a = {(int(row.argmax()), t) for t, row in enumerate(forward)}
     b = {(s, int(row.argmax())) for s, row in enumerate(reverse)}
     real = range(len(pair[0])), range(len(pair[1]))

@@ -231,7 +231,10 @@ def _records(
     """Yield each layer's record: of our own network, with all of the sublayer."""
     text = batch.src, batch.tgt
     if way.transformer is not None:
-        yield from sublayer_records(way.transformer, *text, whole=whole)
+        expected = batch.expected if whole else None
+        yield from sublayer_records(
+            way.transformer, *text, whole=whole, expected=expected
+        )
     else:
         yield from way.network.records(*text, whole=whole)
 

@@ -88,7 +88,7 @@ def awesome_align(text: Path, folder: Path) -> tuple[int, float]:
 
 def encoder(text: Path, folder: Path) -> tuple[int, float]:
     """Align as aligner reads an encoder, which needs no second pass for links."""
-    from aligner.links.matching import link_probabilities, threshold_links
+    from aligner.links.matching import joint_scores, threshold_links
     from aligner.pretrained.encoder_evidence import Choice, EncoderEvidence
     from aligner.pretrained.word_encoder import WordEncoder
 
@@ -100,7 +100,7 @@ def encoder(text: Path, folder: Path) -> tuple[int, float]:
     pairs = [(src, tgt) for src, tgt in sides]
     started = time.perf_counter()
     for scores in evidence.word_scores(pairs):
-        threshold_links(link_probabilities(*scores), 0.5)
+        threshold_links(joint_scores(*scores), 0.5)
     return len(pairs), time.perf_counter() - started
 
 

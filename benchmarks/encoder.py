@@ -34,12 +34,12 @@ from quality import development, prepare
 from aligner.links.alignment import Alignment, GoldAlignment
 from aligner.links.evaluation import bootstrap_intervals, compare, score
 from aligner.links.formats import read_gold
-from aligner.links.matching import link_probabilities, threshold_links
+from aligner.links.matching import joint_scores, threshold_links
 from aligner.pretrained.encoder_evidence import BothWays
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import Vectors, WordEncoder
 from aligner.prior.prior import estimate
-from aligner.prior.thresholds import preset_thresholds, threshold_of
+from aligner.prior.thresholds import score_thresholds, threshold_of
 from aligner.processors import prepare_environment
 from aligner.text.bitext import read_bitext
 from aligner.text.numbered import NumberedBitext, WordPair
@@ -127,7 +127,7 @@ def by_simalign(
 
 def thresholded(scores: Sequence[BothWays], threshold: float) -> list[Alignment]:
     """Return the links of word scores as `aligner prior` has them."""
-    return [threshold_links(link_probabilities(*both), threshold) for both in scores]
+    return [threshold_links(joint_scores(*both), threshold) for both in scores]
 
 
 def alignments(
@@ -142,8 +142,7 @@ def alignments(
         yield from by_simalign(encoder, pairs)
     both = PriorWithEncoder.choose(prior, encoder, text)
     scores = both.evidence.word_scores(pairs)
-    joint = [link_probabilities(*pair).ravel() for pair in scores]
-    threshold = threshold_of("balanced", preset_thresholds(np.concatenate(joint)))
+    threshold = threshold_of("balanced", score_thresholds(scores))
     yield "encoder alone, as aligner reads it", [thresholded(scores, threshold)]
     yield "prior × encoder", [[pair.links for pair in both.align(pairs)]]
 

@@ -185,11 +185,10 @@ def _learn(
     covers: bool,
 ) -> tuple["Known", "TextLinks"]:
     """Estimate a prior from a text, and find the likely links there."""
-    from aligner.links.matching import mean_share
     from aligner.prior.prior import estimate
 
     show = partial(show_pass, "prior")
-    prior, links = estimate(text, show, mean_share, covers=covers, dictionary=entries)
+    prior, links = estimate(text, show, covers=covers, dictionary=entries)
     prior = replace(prior, tokenize=languages)
     if encoder is None:
         return prior, replace(links, scores=prior.pair_scores(text))
@@ -197,4 +196,4 @@ def _learn(
 
     both = PriorWithEncoder.choose(prior, encoder, text)
     with ShareProgress("pairs read by the encoder") as progress:
-        return both, both.soft_links(text, mean_share, progress, covers=covers)
+        return both, both.soft_links(text, progress, covers=covers)

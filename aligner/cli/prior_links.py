@@ -81,7 +81,6 @@ def _align(
 ) -> Iterator["AlignedPair"]:
     """Yield what a prior finds of each of some pairs."""
     from aligner.links.aligned_pair import AlignedPair
-    from aligner.links.matching import mean_share
     from aligner.prior.soft_links import aligned_pairs
     from aligner.text.numbered import NumberedBitext
 
@@ -89,7 +88,7 @@ def _align(
     usable = NumberedBitext.of(
         pair for pair, problem in zip(pairs, problems, strict=True) if not problem
     )
-    links = known.soft_links(usable, mean_share, covers=rule[1] is not None)
+    links = known.soft_links(usable, covers=rule[1] is not None)
     found = aligned_pairs(usable, links, *rule)
     for problem in problems:
         if problem:

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner.links.matching import Scores, mean_share, row_shares
+from aligner.links.matching import Scores, joint_scores
 from aligner.prior.soft_links import LEAST_PROBABILITY, SoftLinks
 
 Ints = NDArray[np.int64]
@@ -14,14 +14,11 @@ Ints = NDArray[np.int64]
 def joint_links(forward: Scores, reverse: Scores) -> SoftLinks:
     """Return the likely links that both directions' scores give, joined as a prior's.
 
-    By the mean of their shares.
-
     Args:
         forward: (target words, source words + 1), NULL last.
         reverse: (source words, target words + 1), likewise.
     """
-    shares = row_shares(forward)[:, :-1].T, row_shares(reverse)[:, :-1]
-    joint = mean_share(*shares)  # (S, T)
+    joint = joint_scores(forward, reverse)  # (S, T)
     src, tgt = np.nonzero(joint > LEAST_PROBABILITY)
     return SoftLinks(
         src.astype(np.int32), tgt.astype(np.int32), joint[src, tgt].astype(np.float32)

@@ -81,17 +81,20 @@ class LinkRule:
     def links(self, scores: PairScores) -> AlignedPair:
         """Return the links that one sentence pair's word scores give.
 
-        A link's score is its share of its row's total, NULL's part counted; the mean
-        of both directions where there are two.
+        A link's score is its share of its row's total, NULL's part counted; where
+        there are two directions, the power mean of both, or, for a rule by the
+        harmonic mean, the arithmetic one.
         """
         forward, reverse = scores
         if forward is not None and reverse is not None:
             both = shares(forward, reverse)  # once for links and for their scores
-            probable = mean_share(*both)  # (S, T)
+            if self.mean == "power":
+                joint = probable = power_mean(*both)  # (S, T)
+            else:
+                joint, probable = harmonic_mean(*both), mean_share(*both)
             if self.symmetrize == "soft":
                 choose = optimal_links if self.one_to_one else threshold_links
-                join = harmonic_mean if self.mean == "harmonic" else power_mean
-                links = choose(join(*both), self.threshold)
+                links = choose(joint, self.threshold)
             else:
                 links = symmetrize(
                     forward_links(forward), reverse_links(reverse), self.symmetrize

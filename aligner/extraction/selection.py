@@ -15,9 +15,8 @@ from aligner.links.matching import (
     best_threshold,
     combine,
     forward_links,
+    joint_scores,
     link_probabilities,
-    power_mean,
-    shares,
 )
 from aligner.nmt.cross_attention import CrossAttention
 from aligner.nmt.model_meta import ChosenReading
@@ -159,15 +158,14 @@ def threshold_like(
     of their own errors says less; how many links a text has, the prior knows well.
 
     Args:
-        pairs: each pair's word scores, forward and reverse, to be joined by the power
-            mean.
-        others: of the same pairs, the prior's, joined by the arithmetic mean.
+        pairs: each pair's word scores, forward and reverse.
+        others: of the same pairs, the prior's.
         threshold: what the latter must exceed.
     """
-    kept = sum(int((link_probabilities(*both) > threshold).sum()) for both in others)
+    kept = sum(int((joint_scores(*both) > threshold).sum()) for both in others)
     if not pairs:
         return threshold
-    joint = [power_mean(*shares(*both)).ravel() for both in pairs]
+    joint = [joint_scores(*both).ravel() for both in pairs]
     scores = np.concatenate(joint)
     last = np.sort(np.append(scores, [0, 0]))[::-1][max(kept, 1) - 1 :][:2]
     # Between the last score that is kept and the first that is not.

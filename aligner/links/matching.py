@@ -91,6 +91,16 @@ def harmonic_mean(
     return 2 * ratio * reverse
 
 
+def joint_scores(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
+    """Return the power mean of both directions' shares of their rows, (S, T).
+
+    Args:
+        forward: Scores (T, S + 1).
+        reverse: Scores (S, T + 1).
+    """
+    return power_mean(*shares(forward, reverse))
+
+
 def link_probabilities(forward: Scores, reverse: Scores) -> npt.NDArray[np.float64]:
     """Return for every link, (S, T), about the probability that it is right.
 
@@ -109,16 +119,15 @@ def mean_share(
 
 
 def power_mean(
-    forward: npt.NDArray[np.float64], reverse: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+    forward: npt.NDArray[Real], reverse: npt.NDArray[Real]
+) -> npt.NDArray[Real]:
     """Return ((F^p + B^p) / 2)^(1/p) of two directions' shares, of one shape.
 
     With p = 3/4, a little nearer to the geometric mean, where either can rule out, than
     the arithmetic one.
     """
-    mean: npt.NDArray[np.float64] = ((forward**POWER + reverse**POWER) / 2) ** (
-        1 / POWER
-    )
+    powers = np.power(forward, POWER), np.power(reverse, POWER)
+    mean: npt.NDArray[Real] = np.power(mean_share(*powers), 1 / POWER)
     return mean
 
 

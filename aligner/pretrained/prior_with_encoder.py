@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import mean_share, mixed, shares
+from aligner.links.matching import joint_scores, mixed
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence, Floats
 from aligner.pretrained.storage import has_choice, load_choice, save_choice
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.by_part import aligned_by_part, numbered
-from aligner.prior.posteriors import Join
 from aligner.prior.prior import Prior
 from aligner.prior.soft_links import (
     LEAST_PROBABILITY,
@@ -34,7 +33,7 @@ from aligner.prior.soft_links import (
     TextLinks,
 )
 from aligner.prior.storage import load_prior, save_prior
-from aligner.prior.thresholds import preset_thresholds, threshold_of
+from aligner.prior.thresholds import score_thresholds, threshold_of
 from aligner.terms import Cover, Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 
@@ -58,7 +57,7 @@ class PriorWithEncoder:
     Attributes:
         prior: the one.
         evidence: the other.
-        thresholds: for each preset, what the mean of both directions' shares must
+        thresholds: for each preset, what the power mean of both directions' shares must
             exceed for a link.
     """
 
@@ -106,8 +105,7 @@ class PriorWithEncoder:
             null,
             time.monotonic() - started,
         )
-        joint = [mean_share(*shares(*both)).ravel() for both in scores]
-        return cls(prior, evidence, preset_thresholds(np.concatenate(joint)))
+        return cls(prior, evidence, score_thresholds(scores))
 
     @classmethod
     def load(
@@ -152,7 +150,7 @@ class PriorWithEncoder:
         save_choice(Path(directory), self.evidence, self.thresholds)
 
     def threshold(self, preset: Preset = "balanced") -> float:
-        """Return what the mean of both directions' shares must exceed for a link.
+        """Return what the power mean of both directions' shares must exceed for a link.
 
         Raises:
             ConfigError: there is no such preset.
@@ -196,7 +194,6 @@ class PriorWithEncoder:
     def soft_links(
         self,
         text: NumberedBitext,
-        join: Join = mean_share,
         on_pairs: Callable[[int, int], None] = lambda done, of: None,
         *,
         covers: bool = False,
@@ -207,7 +204,6 @@ class PriorWithEncoder:
 
         Args:
             text: the sentence pairs.
-            join: how a link's probability comes from both directions' shares.
             on_pairs: told now and then how many pairs of how many are done.
             covers: whether each word's likeliest link is to be there, likely or not.
         """
@@ -216,7 +212,7 @@ class PriorWithEncoder:
             pairs = list(text.part(first, last))
             scores = iter(self.word_scores([pair for pair in pairs if all(pair)]))
             for pair in pairs:
-                found = _likely(next(scores), join, covers) if all(pair) else NO_LINKS
+                found = _likely(next(scores), covers) if all(pair) else NO_LINKS
                 links.append(np.array([len(found.src)]), found)
             on_pairs(last, len(text))
         return replace(links.finish(), scores=self.pair_scores(text))
@@ -268,9 +264,8 @@ def _mixed(one: BothWays, other: BothWays) -> BothWays:
     return forward, reverse
 
 
-def _likely(scores: BothWays, join: Join, covers: bool) -> SoftLinks:
-    forward, reverse = (share.T.astype(np.float32) for share in shares(*scores))
-    joint = join(forward, reverse)  # (T, S)
+def _likely(scores: BothWays, covers: bool) -> SoftLinks:
+    joint = joint_scores(*scores).T.astype(np.float32)  # (T, S)
     kept = joint > LEAST_PROBABILITY
     if covers:
         kept[np.arange(len(joint)), joint.argmax(axis=1)] = True

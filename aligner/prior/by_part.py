@@ -5,7 +5,6 @@ from itertools import islice
 from typing import get_args
 
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import mean_share
 from aligner.prior.soft_links import TextLinks, aligned_pairs
 from aligner.terms import Cover, check_term
 from aligner.text.numbered import NumberedBitext, Numbering, WordPair
@@ -46,7 +45,7 @@ def _aligned(
     first = 1
     while part := list(islice(pairs, size)):
         text = numbered(part, first)
-        links = links_of(text, mean_share, covers=cover is not None)
+        links = links_of(text, covers=cover is not None)
         first += len(part)
         yield from aligned_pairs(part, links, threshold, cover)
 

@@ -1,21 +1,18 @@
 """Both directions' posteriors of a text, and the likely links among them."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aligner.links.matching import power_mean
 from aligner.prior.agreement import Model, read
 from aligner.prior.cooccurrence import Cells, Ints
 from aligner.prior.hmm import Floats
 from aligner.prior.soft_links import LEAST_PROBABILITY, GrowingLinks, SoftLinks
 from aligner.text.scratch import forgotten
 
-# How both directions' posteriors, of one shape, become a link's probability.
-Join: TypeAlias = Callable[[Floats, Floats], Floats]
 NO_SCORES = np.empty((0, 0), np.float32)
 
 
@@ -58,7 +55,6 @@ def collect_links(
     model: Model,
     cells: Cells,
     links: GrowingLinks,
-    join: Join,
     threads: int,
     covers: bool,
 ) -> None:
@@ -66,7 +62,7 @@ def collect_links(
 
     def run(chunk: tuple[int, int]) -> tuple[Ints, SoftLinks]:
         first, last = chunk
-        joint = join(*read_posteriors(model, cells, first, last))
+        joint = power_mean(*read_posteriors(model, cells, first, last))
         forgotten(cells.pairs[cells.ends[first] : cells.ends[last]])
         kept = joint > LEAST_PROBABILITY
         if covers:

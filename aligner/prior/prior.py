@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from aligner.links.aligned_pair import AlignedPair
-from aligner.links.matching import mean_share
 from aligner.prior.agreement import Model
 from aligner.prior.by_part import aligned_by_part, numbered
 from aligner.prior.cooccurrence import Cells, Spelling, gather_spellings
@@ -24,7 +23,7 @@ from aligner.prior.hmm import Doubles, Floats
 from aligner.prior.known_text import KnownText, look_up
 from aligner.prior.known_words import KnownPairs, Learnt, learnt_pairs, spell
 from aligner.prior.pair_classifier import PairClassifier, fit_to_text
-from aligner.prior.posteriors import Join, collect_links, posteriors_by_pair
+from aligner.prior.posteriors import collect_links, posteriors_by_pair
 from aligner.prior.soft_links import GrowingLinks, TextLinks
 from aligner.prior.thresholds import text_thresholds, threshold_of
 from aligner.processors import cpu_share
@@ -48,7 +47,7 @@ class Prior:
         tgt_by_null: likewise.
         null: (2,) the probability that NULL emits a word, forward and reverse.
         jumps: (2, 2 · MAX_JUMP + 1) the probability of each distance between states.
-        thresholds: for each preset, what the mean of both directions' shares must
+        thresholds: for each preset, what the power mean of both directions' shares must
             exceed for a link.
         tokenize: the languages by which the text that it was estimated from was cut,
             if that was raw.
@@ -97,7 +96,7 @@ class Prior:
         return Learnt(self.spellings, *by_null, self.null, self.jumps)
 
     def threshold(self, preset: Preset = "balanced") -> float:
-        """Return what the mean of both directions' shares must exceed for a link.
+        """Return what the power mean of both directions' shares must exceed for a link.
 
         Raises:
             ConfigError: there is no such preset.
@@ -107,7 +106,6 @@ class Prior:
     def soft_links(
         self,
         text: NumberedBitext,
-        join: Join = mean_share,
         threads: int | None = None,
         *,
         covers: bool = False,
@@ -120,7 +118,7 @@ class Prior:
         links, threads = GrowingLinks(), threads or cpu_share()
         scores = [np.empty(0)]
         for known in self._parts(text, threads):
-            collect_links(known.model, known.cells, links, join, threads, covers)
+            collect_links(known.model, known.cells, links, threads, covers)
             if self.classifier is not None:
                 scores.append(self.classifier.probabilities(known.features(threads)))
         of_pairs = None if self.classifier is None else np.concatenate(scores)
@@ -176,7 +174,6 @@ def estimate_prior(
 def estimate(
     text: NumberedBitext,
     on_pass: Callable[[int, int], None] = lambda done, of: None,
-    join: Join = mean_share,
     threads: int | None = None,
     *,
     covers: bool = False,
@@ -188,7 +185,6 @@ def estimate(
     Args:
         text: the sentence pairs.
         on_pass: told after each pass over the text how many of how many are done.
-        join: how a link's probability comes from both directions' posteriors.
         threads: how many compute at once, by default one on each processor; the result
             is the same for any number.
         covers: whether each word's likeliest link is to be there, likely or not.
@@ -216,7 +212,7 @@ def estimate(
         threads,
     )
     links = GrowingLinks()
-    collect_links(model, cells, links, join, threads, covers)
+    collect_links(model, cells, links, threads, covers)
     on_pass(passes, passes)
     seconds = time.monotonic() - started
     log.info("prior: %d passes over the text in %.0f s", passes, seconds)

@@ -33,7 +33,7 @@ class SoftLinks(NamedTuple):
     Attributes:
         src: source words.
         tgt: target words.
-        probability: both directions' posteriors, joined.
+        probability: both directions' posteriors, joined by the power mean.
     """
 
     src: Places

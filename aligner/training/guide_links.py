@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from aligner.errors import ConfigError, LinkFormatError
 from aligner.links.formats import parse_pharaoh
-from aligner.links.matching import mean_share
 from aligner.nmt.config import Config
 from aligner.pretrained.prior_with_encoder import PriorWithEncoder
 from aligner.pretrained.word_encoder import WordEncoder
@@ -92,7 +91,6 @@ def guide_links(
     prior, expected = estimate(
         train,
         lambda *done: on_progress(PriorPass(*done)),
-        mean_share,
         dictionary=dictionary,
         earlier=earlier,
     )
@@ -101,9 +99,7 @@ def guide_links(
         return Guidance(expected, expected, prior)
     both = PriorWithEncoder.choose(prior, encoder, train)
     started = time.monotonic()
-    links = both.soft_links(
-        train, mean_share, lambda *done: on_progress(EncoderShare(*done))
-    )
+    links = both.soft_links(train, lambda *done: on_progress(EncoderShare(*done)))
     log.info("encoder: all pairs read in %s", clock(time.monotonic() - started))
     return Guidance(links, expected, both)
 

@@ -179,6 +179,11 @@ def test_scores_of_links_by_hand() -> None:
     # Of both: the mean of 2/8 and 2/4 at (1, 1).
     expected = {(0, 0): 0.75, (1, 1): 0.375}
     assert LinkRule(symmetrize="union").links(scores).scores == expected
+    # By the power mean, what a threshold is compared with.
+    found = LinkRule(mean="power", threshold=0.3).links(scores).scores
+    between = ((0.25**0.75 + 0.5**0.75) / 2) ** (4 / 3)
+    assert found == pytest.approx({(0, 0): 0.75, (1, 1): between})
+    assert LinkRule(mean="power", threshold=between).links(scores).links == {(0, 0)}
 
 
 def test_scores_of_pairs_by_hand() -> None:

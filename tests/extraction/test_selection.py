@@ -21,7 +21,7 @@ from aligner.extraction.selection import (
     threshold_like,
 )
 from aligner.links.alignment import Alignment
-from aligner.links.matching import forward_links, power_mean, reverse_links, shares
+from aligner.links.matching import forward_links, joint_scores, reverse_links
 from aligner.nmt.checkpoint import TranslationModel
 from aligner.nmt.norms import layer_norms
 from aligner.text.subwords import BOS, EOS, TO_SRC, TO_TGT
@@ -161,9 +161,10 @@ def test_as_many_links_are_kept_as_by_the_prior(seed: int, threshold: float) -> 
     for forward, reverse in others:
         for t, s in np.ndindex(len(forward), len(reverse)):
             one = forward[t, s] / forward[t].sum()
-            kept += (one + reverse[s, t] / reverse[s].sum()) / 2 > threshold
+            other = reverse[s, t] / reverse[s].sum()
+            kept += ((one**0.75 + other**0.75) / 2) ** (4 / 3) > threshold
     found = threshold_like(pairs, others, threshold)
-    joint = [power_mean(*shares(*both)) for both in pairs]
+    joint = [joint_scores(*both) for both in pairs]
     count = sum(int((one > found).sum()) for one in joint)
     assert abs(count - max(kept, 1)) <= 1  # of two equal scores, one may be too many
 

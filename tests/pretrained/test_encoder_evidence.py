@@ -7,7 +7,7 @@ import pytest
 from small_encoders import save_encoder
 
 from aligner.errors import CorpusError, ModelError
-from aligner.links.matching import link_probabilities, row_shares
+from aligner.links.matching import joint_scores, row_shares
 from aligner.pretrained.encoder_evidence import (
     Choice,
     EncoderEvidence,
@@ -159,7 +159,7 @@ def test_both_are_mixed_row_by_row(directory: Path, prior: Prior) -> None:
     pairs = [PAIRS[0], ([], ["a"]), PAIRS[1], (["a"], [])]
     found = list(both.align(pairs, "recall"))
     assert [bool(pair.problem) for pair in found] == [False, True, False, True]
-    probable = link_probabilities(*mixture[0])
+    probable = joint_scores(*mixture[0])
     expected = {
         (int(i), int(j)) for i, j in np.argwhere(probable > both.threshold("recall"))
     }

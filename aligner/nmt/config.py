@@ -83,6 +83,7 @@ class TrainingConfig(Section):
     guide_layer: int = Field(1, ge=1)  # the decoder layer that a guide trains
     guide_weight: float = Field(0.3, ge=0)  # of its loss beside translation's
     prediction_weight: float = Field(1.0, ge=0)  # of the words that should arrive there
+    hide_target: float = Field(0.5, ge=0, le=1)  # of what the guided pass is fed
     translate_every: int = Field(4, ge=1)  # updates, of those with a guide
     rounds: int = Field(1, ge=1)  # of guidance, each by what the last one has found
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping

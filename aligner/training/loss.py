@@ -10,6 +10,7 @@ from aligner.nmt.batching import Batch, Batches
 from aligner.nmt.norms import squared_layer_norms
 from aligner.nmt.precision import attention_kernels, computing
 from aligner.nmt.transformer import PAD, Transformer, source_mask
+from aligner.text.subwords import UNK
 from aligner.training.cross_entropy import cross_entropy
 from aligner.training.processes import ALONE, Processes
 
@@ -60,6 +61,7 @@ def guided_losses(
     *,
     memory: Tensor | None = None,
     expected: Tensor | None = None,
+    hide: float = 0.0,
 ) -> GuidedLosses:
     """Return the losses of the guided layer, in a pass that sees the whole target.
 
@@ -76,10 +78,14 @@ def guided_losses(
         memory: the encoder's states, if they are known already.
         expected: (B, T - 1, S) what a prior adds to the attention's logits, see
             `MultiHeadAttention.weights`.
+        hide: the share of target subwords that are fed in as unknown ones, so that
+            what stands around them has to say where they come from; the losses of all
+            count (Chen et al. 2021 hide each from itself).
     """
+    fed = hidden(batch.tgt, hide) if hide else batch.tgt
     attended = next(
         network.attended(
-            batch.src, batch.tgt, first=layer, count=1, whole=True, memory=memory,
+            batch.src, fed, first=layer, count=1, whole=True, memory=memory,
             expected=expected,
         )
     )  # fmt: skip
@@ -87,6 +93,16 @@ def guided_losses(
     shares = norms / norms.sum(dim=2, keepdim=True)  # (B, T - 1, S)
     missed = -(guide * (shares + LEAST_SHARE).log()).sum()
     return GuidedLosses(missed, unsaid(network, attended.arrived()[:, 1:], batch))
+
+
+def hidden(tgt: Tensor, share: float) -> Tensor:
+    """Return decoder inputs (B, T), a random share of whose subwords are unknown.
+
+    What they begin with, and padding, stay.
+    """
+    drawn = torch.rand(tgt.shape, device=tgt.device) < share
+    drawn[:, 0] = False
+    return tgt.masked_fill(drawn & tgt.ne(PAD), UNK)
 
 
 def unsaid(network: Transformer, arrived: Tensor, batch: Batch) -> Tensor:

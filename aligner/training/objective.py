@@ -63,6 +63,7 @@ class Losses(nn.Module):
         self.smoothing = config.label_smoothing
         self.layer = config.guide_layer - 1
         self.weights = config.guide_weight, config.prediction_weight
+        self.hide = config.hide_target
 
     def forward(
         self,
@@ -87,7 +88,8 @@ class Losses(nn.Module):
             loss = translation_loss(network, batch, self.smoothing, memory)
         if guide is not None:
             losses = guided_losses(
-                network, batch, guide, self.layer, memory=memory, expected=expected
-            )
+                network, batch, guide, self.layer, memory=memory, expected=expected,
+                hide=self.hide,
+            )  # fmt: skip
             guided = sum(map(torch.mul, self.weights, losses), nothing)
         return loss, guided

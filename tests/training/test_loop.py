@@ -503,6 +503,7 @@ def test_a_guided_update_adds_the_losses(
     Of the first update, where translation is learnt in each second one, without it.
     """
     options = {"clip_norm": 0, "guide_weight": 0.5, "prediction_weight": 2.0}
+    options |= {"hide_target": 0.0}
     settings = config(
         max_updates=1,
         accumulate=1000,

@@ -13,10 +13,12 @@ import aligner.training.loss as loss_module
 from aligner.nmt.batching import Batch, Batches
 from aligner.nmt.precision import computing
 from aligner.nmt.transformer import PAD, Transformer
+from aligner.text.subwords import UNK
 from aligner.training.cross_entropy import cross_entropy
 from aligner.training.loss import (
     LEAST_SHARE,
     guided_losses,
+    hidden,
     translation_loss,
     unsaid,
     validation_loss,
@@ -155,6 +157,40 @@ def test_the_guided_losses_equal_the_loop(layer: int, expected: Tensor | None) -
         scores = (network.embedding.weight[PAD + 1 :] @ vector).double()
         naive -= float(scores.log_softmax(0)[subword - PAD - 1])
     assert float(unsaid) == pytest.approx(naive, rel=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_hidden_is_fed_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And has to be said all the same; the tag in front is always shown."""
+    network = random_network(sizes())
+    shown = [True, False, True, True, False]
+    tgt = BATCH.tgt.clone()
+    drawn = torch.ones(tgt.shape)
+    for column, is_shown in enumerate(shown):
+        if not is_shown:
+            tgt[:, column][tgt[:, column] != PAD] = UNK
+            drawn[:, column] = 0.0
+    drawn[:, 0] = 0.0
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
+    found = guided_losses(network, BATCH, GUIDE, 0, expected=TOLD, hide=0.5)
+    fed = BATCH._replace(tgt=tgt)
+    missed = guided_losses(network, fed, GUIDE, 0, expected=TOLD).missed
+    assert float(found.missed) == pytest.approx(float(missed))
+    (attended,) = network.attended(BATCH.src, tgt, count=1, whole=True, expected=TOLD)
+    said = unsaid(network, attended.arrived()[:, 1:], BATCH)
+    assert float(found.unsaid) == pytest.approx(float(said), rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_so_many_subwords_are_hidden(share: float) -> None:
+    torch.manual_seed(1)
+    tgt = torch.full((200, 51), 7)
+    tgt[:100, 30:] = PAD
+    fed = hidden(tgt, share)
+    assert bool((fed[:, 0] == 7).all())
+    assert torch.equal(fed == PAD, tgt == PAD)
+    assert float((fed == UNK).sum()) == pytest.approx(share * 7900, rel=0.05)
+    assert bool(((fed == UNK) | (fed == tgt)).all())
 
 
 @torch.no_grad()

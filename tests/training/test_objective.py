@@ -33,13 +33,15 @@ def gradient(network: Transformer) -> Tensor:
 def test_gradients_come_in_float32(precision: str, translates: bool) -> None:
     network = random_network(sizes())
     config = TrainingConfig(
-        precision=precision, guide_weight=0.5, prediction_weight=2.0
+        precision=precision, guide_weight=0.5, prediction_weight=2.0, hide_target=0.3
     )
     torch.manual_seed(1)
     loss, guided = Objective(network, config)(BATCH, GUIDE, TOLD, translates)
     (loss + guided).backward()
     torch.manual_seed(1)
-    missed, unsaid = guided_losses(network, BATCH, GUIDE, 0, expected=TOLD)
+    missed, unsaid = guided_losses(
+        network, BATCH, GUIDE, 0, expected=TOLD, hide=config.hide_target
+    )
     expected = (
         translation_loss(network, BATCH, config.label_smoothing) * translates,
         0.5 * missed + 2.0 * unsaid,

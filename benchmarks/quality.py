@@ -12,9 +12,11 @@ is the whole time, from text to links; of aligner, the network's training is lim
 `--minutes`.
 
 Prints a table in Markdown, error rates in % with their 95 % intervals: `default` is
-what aligner writes by default, `best` whichever of the other rules errs least on that
-very set, by gold. The last columns are paired differences to eflomal's rules: negative
-is better than eflomal. Means over the sets follow. Keeps the alignments in `--out`, and
+what aligner writes by default, `norms` and `weights` what its attention says without
+the prior beside it, `best` whichever of the rules by both directions' links errs least
+on that very set, by gold. The last columns are paired differences to the prior and to
+eflomal's rules: negative is better than those. Means over the sets follow, and the
+difference to the prior over the sentences of all. Keeps the alignments in `--out`, and
 does not run again what is there already.
 
 `eflomal` and `fast_align` are what people use; through sil-thot, fast_align and a model
@@ -31,6 +33,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from aligner.files import write_whole
 from aligner.links.alignment import Alignment, GoldAlignment, flip
@@ -40,12 +43,38 @@ from aligner.links.symmetrization import symmetrize
 from aligner.text.bitext import read_bitext
 
 USUAL = "grow-diag-final-and"
+BOTH = (USUAL, "best")
 JOINED = ("intersection", "grow-diag", USUAL)
 THOT_ITERATIONS = 5
 Words = Sequence[str]
 
+
+class Errors(NamedTuple):
+    """What is known of the errors of a system's rule on a set.
+
+    Attributes:
+        rate: the alignment error rate.
+        gold: of each sentence.
+        links: the system's.
+        by_prior: the prior's; none if it did not run.
+    """
+
+    rate: float
+    gold: Sequence[GoldAlignment]
+    links: Sequence[Alignment]
+    by_prior: Sequence[Alignment]
+
+
 ALIGN = [sys.executable, "-m", "aligner"]
 TRAIN = [*ALIGN, "train", "--overwrite"]
+ALONE = ["--prior-weight", "0"]
+ALIGNED = {
+    "default": [],
+    "norms": ALONE,
+    "weights": [*ALONE, "--score", "weight"],
+    "forward": ["--direction", "forward"],
+    "reverse": ["--direction", "reverse"],
+}
 
 
 def eflomal(folder: Path, minutes: float) -> None:
@@ -124,10 +153,9 @@ def aligner(folder: Path, minutes: float, *options: str) -> None:
     limit = ["--max-minutes", f"{minutes:g}"]
     subprocess.run([*TRAIN, *text, "--out", model, *limit, *options], check=True)
     dev = ["--src", str(folder / "dev.src"), "--tgt", str(folder / "dev.tgt")]
-    for name in ("forward", "reverse", "default"):
-        direction = [] if name == "default" else ["--direction", name]
+    for name, how in ALIGNED.items():
         out = ["--out", str(folder / name)]
-        subprocess.run([*ALIGN, "align", model, *dev, *direction, *out], check=True)
+        subprocess.run([*ALIGN, "align", model, *dev, *how, *out], check=True)
 
 
 SYSTEMS: dict[str, Callable[[Path, float], None]] = {
@@ -197,7 +225,7 @@ def measure(system: str, folder: Path, minutes: float) -> dict[str, float]:
 def outputs(folder: Path, sentences: int) -> dict[str, list[Alignment]]:
     """Return the development text's alignments by every way of joining directions."""
     ways = {}
-    for name in ("default", "forward", "reverse"):
+    for name in ALIGNED:
         if (folder / name).exists():
             ways[name] = read_pharaoh(folder / name)[:sentences]
     if "forward" in ways:
@@ -211,8 +239,9 @@ def rules(
     ways: dict[str, list[Alignment]], gold: Sequence[GoldAlignment]
 ) -> dict[str, list[Alignment]]:
     """Return the alignments to report: by default, by the usual rule, by the best."""
-    others = [name for name in ways if name != "default"]
-    chosen = {name: ways[name] for name in ("default", USUAL) if name in ways}
+    others = [name for name in ("forward", "reverse", *JOINED) if name in ways]
+    shown = ("default", "norms", "weights", USUAL)
+    chosen = {name: ways[name] for name in shown if name in ways}
     if others:
         best = min(others, key=lambda name: score(gold, ways[name]).aer)
         chosen["best"] = ways[best]
@@ -221,8 +250,8 @@ def rules(
 
 def rows(
     text: Path, pairs: int, systems: Sequence[str], out: Path
-) -> Iterator[tuple[str, str, float]]:
-    """Print a set's rows; yield system, rule and error rate of each."""
+) -> Iterator[tuple[str, str, Errors]]:
+    """Print a set's rows; yield system, rule and what is known of its errors."""
     found, figures = {}, {}
     gold = read_gold(text / "dev.gold", sentences=len(development(text)))
     for system in systems:
@@ -237,14 +266,23 @@ def rows(
             cells = [text.name, str(pairs), system, rule]
             cells += [_percent(result.aer, spread)]
             cells += [f"{100 * x:.1f}" for x in (result.precision, result.recall)]
-            for other in (USUAL, "best"):
-                if "eflomal" not in found or system == "eflomal":
+            for other, its in (("prior", "default"), *(("eflomal", r) for r in BOTH)):
+                if other not in found or system == other:
                     cells.append("")
                     continue
-                difference = compare(gold, links, found["eflomal"][other])
-                cells.append(_percent(difference.difference, difference.interval))
+                cells.append(_difference(gold, links, found[other][its]))
             print(f"| {' | '.join(cells)} | {cost} |", flush=True)
-            yield system, rule, result.aer
+            by_prior = found["prior"]["default"] if "prior" in found else []
+            yield system, rule, Errors(result.aer, gold, links, by_prior)
+
+
+def _difference(
+    gold: Sequence[GoldAlignment],
+    links: Sequence[Alignment],
+    others: Sequence[Alignment],
+) -> str:
+    found = compare(gold, links, others)
+    return _percent(found.difference, found.interval)
 
 
 def _percent(value: float, interval: tuple[float, float]) -> str:
@@ -266,21 +304,29 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs, out = arguments.pairs, arguments.out
     columns = ["set", "pairs", "system", "rule", "AER", "P", "R"]
-    columns += [f"to eflomal's {USUAL}", "to eflomal's best", "minutes", "MB"]
+    columns += ["to the prior", f"to eflomal's {USUAL}", "to eflomal's best"]
+    columns += ["minutes", "MB"]
     print(f"| {' | '.join(columns)} |")
     print(f"| --- | ---: | --- | --- |{' ---: |' * (len(columns) - 4)}", flush=True)
-    rates: dict[tuple[str, str], list[float]] = {}
+    known: dict[tuple[str, str], list[Errors]] = {}
     for text in arguments.sets:
         for system in arguments.systems:
             folder = out / f"{text.name}-{pairs}-{system}"
             if not (folder / "figures.json").exists():
                 prepare(text, pairs, folder)
                 measure(system, folder, arguments.minutes)
-        for system, rule, rate in rows(text, pairs, arguments.systems, out):
-            rates.setdefault((system, rule), []).append(rate)
-    for (system, rule), values in rates.items():
-        mean = f"{100 * sum(values) / len(values):.1f}"
-        print(f"| mean | {pairs} | {system} | {rule} | {mean} |{' |' * 6}")
+        for system, rule, errors in rows(text, pairs, arguments.systems, out):
+            known.setdefault((system, rule), []).append(errors)
+    for (system, rule), of_sets in known.items():
+        mean = f"{100 * sum(one.rate for one in of_sets) / len(of_sets):.2f}"
+        together = ""
+        if system != "prior" and of_sets[0].by_prior:
+            parts = ("gold", "links", "by_prior")
+            lists = ([x for s in of_sets for x in getattr(s, part)] for part in parts)
+            together = _difference(*lists)
+        print(
+            f"| mean | {pairs} | {system} | {rule} | {mean} | | | {together} | | | | |"
+        )
     return None
 
 

@@ -137,13 +137,8 @@ def unguided(folder: Path, minutes: float) -> None:
 
 
 def guided(folder: Path, minutes: float) -> None:
-    """Train as `aligner train` does by default, in one round."""
-    aligner(folder, minutes, "--rounds", "1")
-
-
-def self_trained(folder: Path, minutes: float) -> None:
-    """Train in two rounds, the second guided by what the first has found."""
-    aligner(folder, minutes, "--rounds", "2")
+    """Train as `aligner train` does by default."""
+    aligner(folder, minutes)
 
 
 def aligner(folder: Path, minutes: float, *options: str) -> None:
@@ -165,7 +160,6 @@ SYSTEMS: dict[str, Callable[[Path, float], None]] = {
     "prior": prior,
     "unguided": unguided,
     "guided": guided,
-    "self-trained": self_trained,
 }
 
 

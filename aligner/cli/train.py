@@ -54,8 +54,7 @@ def train(
             metavar="X",
             callback=within(TIME),
             help="Stop the network's training, of each seed, after this time. The "
-            "prior before it, aligning between rounds, and the last figures take a "
-            "minute or two each.",
+            "prior before it, and the last figures, take a minute or two each.",
         ),
     ] = math.inf,
     config: Annotated[
@@ -107,15 +106,6 @@ def train(
             "from the seed.",
         ),
     ] = None,
-    rounds: Annotated[
-        int | None,
-        of_training(
-            metavar="N",
-            callback=within(COUNT),
-            help="Rounds of training, each guided by what the one before has found in "
-            "the text. Overrides the recipe's.",
-        ),
-    ] = None,
     resume: Annotated[
         bool,
         of_training(
@@ -143,7 +133,7 @@ def train(
     rank = rank_from_environment()
     speak_as(rank.number if rank else 0)
     check_read_once(src, tgt, valid_src, valid_tgt, guide, dictionary, config)
-    changes: dict[str, Any] = {"direction": direction, "seed": seed, "rounds": rounds}
+    changes: dict[str, Any] = {"direction": direction, "seed": seed}
     changes = {key: value for key, value in changes.items() if value is not None}
     if resume and overwrite:
         raise ConfigError("--overwrite: expected no --resume beside it")

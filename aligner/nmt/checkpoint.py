@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 
 from aligner.errors import ConfigError, ModelError
 from aligner.files import replacing, write_whole
-from aligner.nmt.config import Config, read_config
+from aligner.nmt.config import Config, config_of, read_toml
 from aligner.nmt.model_meta import META, ModelMeta, read_meta
 from aligner.nmt.transformer import Transformer
 from aligner.prior.prior import Prior
@@ -27,6 +27,9 @@ from aligner.prior.storage import PRIOR, load_prior
 from aligner.text.subwords import Subwords
 
 CONFIG, WEIGHTS = "config.toml", "model.safetensors"
+# Keys of `[training]` that a model of an earlier version lacks, and that it has.
+LATER = {"prediction_weight", "translate_every", "hide_target"}
+GONE = {"rounds"}
 
 
 @dataclass(frozen=True)
@@ -143,18 +146,22 @@ def read_stored_config(directory: Path) -> Config:
     """Read the configuration that a model was trained with.
 
     Unlike a recipe it must hold every key: in a file cut short, a default would step
-    in for the number of heads, say, and nothing else would tell.
+    in for the number of heads, say, and nothing else would tell. Of an earlier version,
+    it may have keys that are gone and lack later ones.
 
     Raises:
         ModelError: the file is damaged, or not whole.
     """
     path = directory / CONFIG
     try:
-        config = read_config(path)
+        content = read_toml(path)
+        if isinstance(training := content.get("training"), dict):
+            content["training"] = {k: v for k, v in training.items() if k not in GONE}
+        config = config_of(content, path)
     except ConfigError as error:
         raise ModelError(str(error)) from error
     for name, section in config:
         for key in type(section).model_fields:
-            if key not in section.model_fields_set:
+            if key not in section.model_fields_set | LATER:
                 raise ModelError(f"{path}: not whole: {name}.{key} is missing")
     return config

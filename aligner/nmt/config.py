@@ -85,7 +85,6 @@ class TrainingConfig(Section):
     prediction_weight: float = Field(1.0, ge=0)  # of the words that should arrive there
     hide_target: float = Field(0.5, ge=0, le=1)  # of what the guided pass is fed
     translate_every: int = Field(4, ge=1)  # updates, of those with a guide
-    rounds: int = Field(1, ge=1)  # of guidance, each by what the last one has found
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping
     max_epochs: int = Field(100, ge=1)
     max_updates: int = Field(1_000_000, ge=1)
@@ -110,15 +109,6 @@ class Config(Section):
             raise ValueError(
                 f"guide_layer must be one of {layers} decoder layers, "
                 f"got {self.training.guide_layer}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _rounds_have_both_directions(self) -> "Config":
-        if self.training.rounds > 1 and self.training.direction != "both":
-            raise ValueError(
-                f"rounds need both directions, got direction = "
-                f"{self.training.direction!r} and rounds = {self.training.rounds}"
             )
         return self
 
@@ -157,14 +147,31 @@ def read_config(recipe: str | Path) -> Config:
         ConfigError: no such recipe, no valid TOML, an unknown key, a bad value.
     """
     path = recipe_path(recipe)
+    return config_of(read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a recipe's sections, whatever they hold.
+
+    Raises:
+        ConfigError: it cannot be read, or is no valid TOML.
+    """
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            return tomllib.load(file)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read as a recipe: {reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def config_of(content: Mapping[str, Any], path: Path) -> Config:
+    """Return the recipe of a file's sections.
+
+    Raises:
+        ConfigError: an unknown key, or a bad value.
+    """
     try:
         return Config.model_validate(content)
     except ValidationError as error:

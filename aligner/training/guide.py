@@ -7,8 +7,7 @@ that sees the whole target. A word without links is guided to EOS, which stands 
 NULL.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,22 +55,6 @@ class Guide:
             links,
             expected,
         )
-
-    def with_links(self, links: TextLinks) -> "Guide":
-        """Return a guide with other links for the same text."""
-        return replace(self, links=links)
-
-    def save(self, path: Path) -> None:
-        """Write the links to a file, whole or not at all."""
-        self.links.save(path)
-
-    def load(self, path: Path) -> "Guide":
-        """Return a guide with the links that `save` wrote for the same text.
-
-        Raises:
-            ModelError: the file is damaged, or has links for another number of pairs.
-        """
-        return self.with_links(TextLinks.load(path, len(self.links)))
 
     def attention(self, examples: Ints) -> Tensor:
         """Return where each target subword should look, (B, T - 1, S), float32.

@@ -29,10 +29,6 @@ from aligner.training.processes import ALONE, Processes
 from aligner.training.progress import Listener
 from aligner.training.state import OUT_OF_TIME, STATE, TrainingState
 
-# What the network itself finds in the training text by now, for the next round, and how
-# far both directions agree about it.
-Renewal = Callable[[], tuple[Guide, float]]
-
 
 class Prepared(NamedTuple):
     """A batch that is ready to be learnt from.
@@ -64,16 +60,13 @@ class Training:
         config: TrainingConfig,
         directory: Path,
         guide: Guide | None = None,
-        renewal: Renewal | None = None,
         lines: NDArray[np.int64] | None = None,
         processes: Processes = ALONE,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
-        With a guide, one layer's attention is trained towards it. With a renewal too,
-        the guide is renewed between rounds of equal length, or when the validation
-        loss stops falling before, until the directions agree no better than before.
-        `lines` says where in the text, from 0, each training pair comes from.
+        With a guide, one layer's attention is trained towards it. `lines` says where in
+        the text, from 0, each training pair comes from.
         """
         self.network = network
         self.processes = processes
@@ -87,7 +80,6 @@ class Training:
         self.config = config
         self.directory = directory
         self.guide = guide
-        self.renewal = renewal
         self.lines = np.arange(len(train.bitext)) if lines is None else lines
         self.recent: list[NDArray[np.int64]] = []  # batches since the loss was checked
         self.groups: Iterator[list[Prepared]] = iter(())
@@ -125,8 +117,6 @@ class Training:
             loss, subwords = self._update(next(self.groups))
             meter.count(loss, subwords, translates=self._translates())
             self._look_for_limits(meter)
-            if self._round_is_over(meter):
-                self._renew(meter)
             validating = state.updates % config.validate_every == 0
             stopping = self.processes.any(is_to_stop())
             saving = (
@@ -242,46 +232,6 @@ class Training:
         elif meter.out_of_time():
             state.finished = OUT_OF_TIME
 
-    def _round_is_over(self, meter: Meter) -> bool:
-        state = self.state
-        return self._has_rounds_left() and (
-            meter.share() >= state.round / self.config.rounds
-        )
-
-    def _has_rounds_left(self) -> bool:
-        more = self.renewal is not None and self.state.round < self.config.rounds
-        return more and not self.state.is_finished()
-
-    def _renew(self, meter: Meter) -> None:
-        """Begin the next round; or the last, if another guide would not help."""
-        assert self.renewal is not None
-        assert self.guide is not None
-        meter.check()  # of what is not finite, nothing may be learnt
-        state = self.state
-        found = None
-        if self.processes.is_first:
-            self.network.eval()
-            found = self.renewal()
-            self.network.train()
-        agreement = self.processes.of_first(found[1] if found else 0.0)
-        state.round += 1
-        state.bad_validations = 0
-        if agreement > state.agreement:
-            state.guide, state.agreement = state.round, agreement
-            if found:
-                found[0].save(self._guide_file())
-            self.processes.wait()
-            self.guide = found[0] if found else self.guide.load(self._guide_file())
-            self.groups = self._groups()  # what was prepared has the guide of before
-        else:
-            state.round = self.config.rounds
-        self.save()
-        meter.leave_out()
-
-    def _guide_file(self) -> Path:
-        """Return where the present guide lies: each in a file of its own."""
-        return self.directory / STATE.parent / f"guide-{self.state.guide}.safetensors"
-
     def _validate(self, meter: Meter) -> None:
         state = self.state
         loss = validation_loss(
@@ -302,9 +252,7 @@ class Training:
         meter.restart()
         if state.bad_validations < self.config.patience:
             return
-        if self._has_rounds_left():
-            self._renew(meter)
-        elif not state.finished:
+        if not state.finished:
             state.finished = f"no better for {state.bad_validations} validations"
 
     def save(self) -> None:
@@ -344,7 +292,7 @@ class Training:
                     f"{path}: from an earlier version, which counted batches: expected "
                     "to overwrite it, to train anew"
                 )
-            state = TrainingState(**content["state"])
+            state = TrainingState.stored(content["state"])
             digest, random = content["digest"], content["random"].cpu()
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
@@ -360,8 +308,6 @@ class Training:
         if state.finished == OUT_OF_TIME:
             state.finished = ""
         self.state = state
-        if state.guide > 1 and self.guide is not None:
-            self.guide = self.guide.load(self._guide_file())
         if not self.processes.is_first:
             self.processes.seed(self.config.seed + state.updates)
             return

@@ -92,12 +92,6 @@ class Meter:
         self.loss = torch.zeros_like(self.loss)
         self.subwords = self.translated = 0
 
-    def leave_out(self) -> None:
-        """Let the time since the last update pass uncounted."""
-        before = self.now
-        self.restart()
-        self.started += self.now - before
-
     def report(self, kind: str, loss: float) -> None:
         """Tell the listener where the training stands."""
         state, config = self.training.state, self.training.config

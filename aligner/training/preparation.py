@@ -9,9 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from aligner.errors import CorpusError
-from aligner.extraction.aligner import Aligner, WordPair
-from aligner.extraction.link_rule import LinkRule
-from aligner.extraction.reading import Reading
+from aligner.extraction.aligner import WordPair
 from aligner.files import clear_leftovers
 from aligner.nmt.batching import Batches, encode
 from aligner.nmt.checkpoint import (
@@ -42,10 +40,9 @@ from aligner.training.corpus import (
 from aligner.training.guide import Guide
 from aligner.training.guide_links import Guidance, guide_links
 from aligner.training.initialisation import start_from_guide
-from aligner.training.loop import Renewal, Training
+from aligner.training.loop import Training
 from aligner.training.processes import Processes
-from aligner.training.progress import Listener, clock
-from aligner.training.self_training import find_links
+from aligner.training.progress import Listener
 from aligner.training.state import STATE
 from aligner.training.task import Task
 
@@ -177,7 +174,7 @@ def _prepare(
         told = expected is links
         links = links and links.select(fitting)
         expected = links if told else expected and expected.select(fitting)
-    guide = renewal = None
+    guide = None
     start_from = task.files.start_from
     if start_from is not None and not task.goes_on:
         load_weights(Path(start_from), model.network)
@@ -187,8 +184,6 @@ def _prepare(
         if start_from is None and not task.goes_on:
             layer = config.training.guide_layer - 1
             start_from_guide(model.network, train, guide, layer)
-        if config.training.rounds > 1:
-            renewal = _renewal(model, guide, pairs)
     training = Training(
         model.network,
         Batches(train, config.training.direction, config.training.batch_tokens),
@@ -196,35 +191,10 @@ def _prepare(
         config.training,
         task.out,
         guide,
-        renewal,
         lines,
         processes,
     )
     return training, [text.valid[i] for i in fitting_valid[:VALID_PAIRS]]
-
-
-def _renewal(model: TranslationModel, guide: Guide, pairs: NumberedBitext) -> Renewal:
-    """Return what finds, in the training text, the links that guide the next round."""
-    config = model.config.training
-    reading = Reading(config.guide_layer - 1, "full")
-    # Every training pair can be aligned: it fits into a batch.
-    aligner = Aligner(
-        model,
-        reading,
-        LinkRule(),
-        max_length=config.batch_tokens,
-        precision=config.precision,
-    )
-
-    def renew() -> tuple[Guide, float]:
-        started = time.monotonic()
-        log.info("next round: aligning %d pairs to be guided by", len(pairs))
-        links, agreed = find_links(aligner, pairs)
-        spent = clock(time.monotonic() - started)
-        log.info("aligned in %s; the directions agree by %.3f", spent, agreed)
-        return guide.with_links(links), agreed
-
-    return renew
 
 
 def _subwords(train: NumberedBitext, task: Task) -> Subwords:

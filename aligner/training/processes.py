@@ -64,17 +64,13 @@ class Processes:
         """Let dropout differ from the other processes'."""
         torch.manual_seed(seed * self.of + self.number)
 
-    def of_first(self, value: float) -> float:
-        """Return the value that the first process has."""
-        return self._agreed(value if self.is_first else 0.0)
-
     def any(self, flag: bool) -> bool:
         """Tell whether the flag is set in any process."""
         return self._agreed(float(flag)) > 0
 
     def clock(self) -> float:
         """Return the time of the first process, in seconds."""
-        return self.of_first(time.monotonic())
+        return self._agreed(time.monotonic() if self.is_first else 0.0)
 
     def wait(self) -> None:
         """Wait until all processes have come here."""

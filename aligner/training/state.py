@@ -1,8 +1,10 @@
 """How far a training has come, and where its checkpoint lies."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 STATE = Path("training") / "state.pt"
 OUT_OF_TIME = "out of time"
@@ -19,9 +21,6 @@ class TrainingState:
         best_loss: the lowest validation loss, in nats per target subword.
         best_update: the update that reached it.
         bad_validations: validations since then.
-        round: the round of guidance, from 1; see `Renewal`.
-        guide: the round whose guide is in use; the first is given, not found.
-        agreement: how far both directions agreed when it was found.
         seconds: training time, over all runs.
         finished: why the training ended; empty while it has not.
     """
@@ -32,11 +31,14 @@ class TrainingState:
     best_loss: float = math.inf
     best_update: int = 0
     bad_validations: int = 0
-    round: int = 1
-    guide: int = 1
-    agreement: float = 0.0
     seconds: float = 0.0
     finished: str = ""
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> "TrainingState":
+        """Return what a checkpoint holds, without what earlier versions kept more."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
     def is_finished(self) -> bool:
         """Tell whether the training has ended."""

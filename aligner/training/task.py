@@ -41,14 +41,10 @@ class Task:
         """Return the training of a new model.
 
         Raises:
-            ConfigError: a model is there already, rounds have no guide, or something
-                contradicts the model that is begun from.
+            ConfigError: a model is there already, or something contradicts the guide
+                or the model that is begun from.
             ModelError: there is no such model to begin from.
         """
-        if config.training.rounds > 1 and files.guide == "none":
-            raise ConfigError(
-                f"rounds = {config.training.rounds}: expected a guide, got none"
-            )
         for name in ("encoder", "dictionary"):
             value = getattr(files, name)
             if value is not None and files.guide != "auto":

@@ -83,11 +83,6 @@ TRAIN = [
         f"{GUIDED} --guide auot",
         "guide auot: expected auto, none, or an existing file",
     ),
-    (f"{GUIDED} --guide none --rounds 2", "rounds = 2: expected a guide, got none"),
-    (
-        f"{GUIDED} --rounds 2 --direction forward",
-        "rounds need both directions, direction = 'forward' and rounds = 2",
-    ),
     (
         f"{GUIDED} --dictionary entries",
         "entries, line 2: expected one tab, between source and target, got 0",

@@ -381,20 +381,6 @@ def test_without_a_guide_all_weights_start_at_random(
     assert not torch.equal(guided.network.embedding.weight, fresh["embedding.weight"])
 
 
-def test_a_second_round_has_a_guide_of_its_own(
-    trained: Trained, run: Run, tmp_path: Path
-) -> None:
-    out = tmp_path / "model"
-    result = run(*trained.training(out), "--rounds", "2")
-    assert result.code == 0, result.err
-    pairs = json.loads((out / "meta.json").read_text())["data"]["pairs"]
-    assert result.err.count(f"next round: aligning {pairs} pairs") == 1
-    assert (out / "training" / "guide-2.safetensors").is_file()
-    assert "rounds = 2" in (out / "config.toml").read_text()
-    other = run("train", "--out", out, "--resume", "--rounds", "3")
-    other.assert_clean_failure("to resume, expected the same recipe")
-
-
 def test_lines_that_the_filters_drop_are_dropped_from_the_guide(
     tmp_path: Path,
 ) -> None:

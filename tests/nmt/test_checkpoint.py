@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from small_models import WORDS, random_batch, random_model, random_network
 
 import aligner
-from aligner.errors import ModelError
+from aligner.errors import ConfigError, ModelError
 from aligner.nmt.checkpoint import (
     TranslationModel,
     load_model,
@@ -22,6 +22,7 @@ from aligner.nmt.checkpoint import (
     save_recipe,
     save_weights,
 )
+from aligner.nmt.config import read_config
 from aligner.nmt.model_meta import ModelMeta, TrainedOn, read_meta, save_meta
 
 FILES = ["config.toml", "subwords.model", "model.safetensors", "meta.json"]
@@ -126,6 +127,18 @@ def test_a_truncated_configuration_never_goes_unnoticed(saved: Path) -> None:
         assert "config.toml" in refusal(saved)
     (saved / "config.toml").write_text("".join(lines))
     load_model(saved)
+
+
+def test_a_configuration_of_an_earlier_version_is_whole(saved: Path) -> None:
+    """It has a key that is gone, and lacks later ones."""
+    path, later = saved / "config.toml", ("prediction", "translate_every", "hide")
+    config = load_model(saved).config
+    lines = path.read_text().splitlines(keepends=True)
+    lines = [line for line in lines if not line.startswith(later)]
+    path.write_text("".join(lines).replace("[training]", "[training]\nrounds = 2"))
+    assert load_model(saved).config == config
+    with pytest.raises(ConfigError, match=r"unknown key 'training\.rounds'"):
+        read_config(path)
 
 
 def test_truncated_subwords_never_go_unnoticed(saved: Path) -> None:

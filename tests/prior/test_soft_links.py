@@ -1,9 +1,14 @@
 """The links of a text in flat arrays, against a list of those of each pair."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
+from aligner.errors import ModelError
 from aligner.prior.soft_links import SoftLinks, TextLinks
 
 link = st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from([0.25, 1.0]))
@@ -42,3 +47,27 @@ def test_a_choice_of_pairs(pairs: Pairs, data: st.DataObject) -> None:
     assert [listed(found) for found in links.select(places)] == expected
     assert links.counts(places).tolist() == [len(pair) for pair in expected]
     assert listed(links.flat(places)) == [one for pair in expected for one in pair]
+
+
+def test_links_come_back_from_a_file(tmp_path: Path) -> None:
+    pairs = [[(0, 1, 0.25), (3, 2, 1.0)], [], [(9, 9, 0.25)], []]
+    links = text_links(pairs)
+    links.save(tmp_path / "links")
+    stored = load_file(tmp_path / "links")
+    assert stored["src"].tolist() == [0, 3, 9]
+    assert stored["ends"].tolist() == [2, 2, 3, 3]
+    loaded = TextLinks.load(tmp_path / "links", len(pairs))
+    assert [listed(found) for found in loaded] == pairs
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors", None])
+def test_damaged_or_foreign_links_are_refused(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "links"
+    if content is None:
+        text_links([[(0, 0, 1.0)]] * 3).save(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"links: (damaged|expected links for 4)"):
+        TextLinks.load(path, 4)

@@ -1,14 +1,10 @@
 """Where a guide says that target subwords should look, against a loop over links."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
 from small_models import WORDS, random_model
 
-from aligner.errors import ModelError
 from aligner.nmt.batching import Batches, encode
 from aligner.prior.soft_links import NO_LINKS, SoftLinks, TextLinks
 from aligner.text.numbered import NumberedBitext
@@ -132,31 +128,3 @@ def test_a_batch_without_any_link_looks_at_eos() -> None:
     ends = (fed.src == 3).float()[:, None, :]  # EOS
     real = (fed.tgt[:, 1:] != 0).float()[:, :, None]
     torch.testing.assert_close(rows, ends * real)
-
-
-def test_links_come_back_from_a_file(tmp_path: Path) -> None:
-    pairs, links = random_pairs(12)
-    links[3] = links[11] = NO_LINKS
-    guide = guide_of(pairs, links)
-    guide.save(tmp_path / "guide")
-    stored = load_file(tmp_path / "guide")
-    assert stored["src"].tolist() == guide.links.links.src.tolist()
-    assert stored["ends"].tolist() == guide.links.ends[1:].tolist()
-    other = guide_of(pairs, [NO_LINKS] * 12).load(tmp_path / "guide")
-    examples = np.arange(24)
-    assert torch.equal(other.attention(examples), guide.attention(examples))
-
-
-@pytest.mark.parametrize("content", [b"", b"no safetensors", None])
-def test_a_damaged_or_foreign_guide_is_refused(
-    tmp_path: Path, content: bytes | None
-) -> None:
-    pairs, links = random_pairs(4)
-    guide = guide_of(pairs, links)
-    path = tmp_path / "guide"
-    if content is None:
-        guide.with_links(TextLinks.gather(links[:3])).save(path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"guide: (damaged|expected links for 4)"):
-        guide.load(path)

@@ -22,9 +22,8 @@ from aligner.nmt.transformer import Transformer
 from aligner.text.ragged import EncodedBitext
 from aligner.training import loop as training_module
 from aligner.training import meter as meter_module
-from aligner.training import processes as processes_module
 from aligner.training.guide import Guide
-from aligner.training.loop import Renewal, Training
+from aligner.training.loop import Training
 from aligner.training.loss import guided_losses, translation_loss, validation_loss
 from aligner.training.processes import Processes
 from aligner.training.progress import TrainingReport
@@ -54,7 +53,6 @@ def training_in(
     dropout: float = 0.3,
     bitext: EncodedBitext = TRAIN,
     guide: Guide | None = None,
-    renewal: Renewal | None = None,
 ) -> Training:
     torch.manual_seed(seed)
     shape = sizes(dropout=dropout, encoder_layers=1, decoder_layers=1)
@@ -67,7 +65,6 @@ def training_in(
         settings,
         directory,
         guide,
-        renewal,
     )
 
 
@@ -213,6 +210,17 @@ def test_a_checkpoint_that_counted_batches_is_refused(tmp_path: Path) -> None:
     torch.save(content, tmp_path / STATE)
     with pytest.raises(ModelError, match="an earlier version, which counted batches"):
         training_in(tmp_path, config()).resume()
+
+
+def test_a_checkpoint_of_rounds_goes_on(tmp_path: Path) -> None:
+    """Earlier versions counted rounds of guidance."""
+    training_in(tmp_path, config(max_updates=1)).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["state"] |= {"round": 2, "guide": 2, "agreement": 0.5}
+    torch.save(content, tmp_path / STATE)
+    resumed = training_in(tmp_path, config())
+    resumed.resume()
+    assert resumed.state.updates == 1
 
 
 class Trap:
@@ -597,166 +605,6 @@ def test_a_fresh_state_is_unfinished() -> None:
     assert TrainingState(finished="13 updates").is_finished()
 
 
-# Rounds
-
-
-class Renewals:
-    """Hands out a new guide each time, and says what it was told about agreement."""
-
-    def __init__(self, agreements: list[float]) -> None:
-        self.agreements = agreements
-        self.calls = 0
-
-    def __call__(self) -> tuple[Guide, float]:
-        self.calls += 1
-        links = random_guide(TRAIN, seed=100 + self.calls).links
-        return GUIDE.with_links(links), self.agreements[self.calls - 1]
-
-
-def guides_used(training: Training, patch: pytest.MonkeyPatch) -> list[Any]:
-    """Note, for every batch that is learnt from, the links that guide it."""
-    used: list[Any] = []
-    original, losses = Guide.attention, training._losses
-
-    def attention(guide: Guide, examples: np.ndarray) -> Tensor:
-        rows = original(guide, examples)
-        rows.links = guide.links  # type: ignore[attr-defined]
-        return rows
-
-    def watched(prepared: Any) -> tuple[Tensor, Tensor]:
-        used.append(prepared.guide.links)
-        return losses(prepared)
-
-    patch.setattr(Guide, "attention", attention)
-    patch.setattr(training, "_losses", watched)
-    return used
-
-
-def test_rounds_are_of_equal_length_and_each_has_a_guide_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = config(rounds=3, max_updates=12)
-    renewals = Renewals([0.5, 0.6])
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
-    used = guides_used(training, monkeypatch)
-    state = training.run(quiet)
-    assert (renewals.calls, state.round, state.agreement) == (2, 3, 0.6)
-    assert all(links is GUIDE.links for links in used[:4])
-    assert all(links is used[4] for links in used[4:8])
-    assert all(links is used[8] for links in used[8:])
-    assert len({id(links) for links in used}) == 3
-    assert len(used) == 12
-
-
-@pytest.mark.parametrize("second", [0.4, 0.5])
-def test_a_guide_that_would_not_help_is_not_taken(
-    tmp_path: Path, second: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the directions agree no better, the guide before stays to the end."""
-    settings = config(rounds=4, max_updates=12)
-    renewals = Renewals([0.5, second])
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
-    used = guides_used(training, monkeypatch)
-    state = training.run(quiet)
-    assert (renewals.calls, state.guide, state.agreement) == (2, 2, 0.5)
-    assert len({id(links) for links in used}) == 2
-    assert (state.updates, state.finished) == (12, "12 updates")
-
-
-def test_without_rounds_nothing_is_renewed(tmp_path: Path) -> None:
-    renewals = Renewals([])
-    training_in(tmp_path, config(), guide=GUIDE, renewal=renewals).run(quiet)
-    assert renewals.calls == 0
-    assert not list(tmp_path.rglob("guide*"))
-
-
-def test_time_in_which_nothing_is_trained_does_not_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a clock that moves a second an update, and an hour a renewal."""
-    clock = [0.0]
-    monkeypatch.setattr(processes_module.time, "monotonic", lambda: clock[0])
-    renewals = Renewals([0.5])
-
-    def slow() -> tuple[Guide, float]:
-        clock[0] += 3600
-        return renewals()
-
-    settings = config(rounds=2, max_updates=1000, max_epochs=1000)
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=slow)
-    used = guides_used(training, monkeypatch)
-    update = training._update
-
-    def one_second(group: Any) -> tuple[Tensor, int]:
-        clock[0] += 1
-        return update(group)
-
-    monkeypatch.setattr(training, "_update", one_second)
-    state = training.run(quiet, max_seconds=10)
-    assert (state.updates, state.seconds, state.finished) == (10, 10.0, "out of time")
-    assert [links is GUIDE.links for links in used] == [True] * 5 + [False] * 5
-
-
-def test_when_the_loss_stops_falling_the_next_round_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two validations that are no better end the first round, two more the last."""
-    settings = config(rounds=2, patience=2, max_updates=1000, max_epochs=1000)
-    renewals = Renewals([0.5])
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
-    scripted(training, [5.0, 6.0, 6.0, 4.0, 4.5, 4.5], monkeypatch)
-    used = guides_used(training, monkeypatch)
-    state = training.run(quiet)
-    assert state.finished == "no better for 2 validations"
-    assert (state.updates, state.best_update, state.guide) == (18, 12, 2)
-    assert [links is GUIDE.links for links in used] == [True] * 9 + [False] * 9
-
-
-@pytest.mark.usefixtures("report_every_update")
-@pytest.mark.parametrize("agreements", [[0.5, 0.6], [0.5, 0.4]], ids=["taken", "not"])
-@pytest.mark.slow
-def test_resuming_goes_on_with_the_guide_of_its_round(
-    tmp_path: Path, agreements: list[float]
-) -> None:
-    settings = config(rounds=3, max_updates=12, translate_every=1)
-    whole = training_in(
-        tmp_path / "whole", settings, guide=GUIDE, renewal=Renewals(agreements)
-    )
-    state = whole.run(quiet)
-    for killed_at in (4, 5, 7, 9, 11):
-        folder, renewals = tmp_path / str(killed_at), Renewals(agreements)
-        cut = training_in(folder, settings, guide=GUIDE, renewal=renewals)
-        with pytest.raises(KeyboardInterrupt):
-            cut.run(killer(killed_at))
-        resumed = training_in(folder, settings, seed=99, guide=GUIDE, renewal=renewals)
-        resumed.resume()
-        # A round that is begun again finds what it found before.
-        renewals.calls = 0 if resumed.state.round == 1 else 1
-        end = resumed.run(quiet)
-        assert (end.round, end.guide) == (state.round, state.guide)
-        assert_same_weights(weights(resumed), weights(whole))
-
-
-def test_a_guide_that_was_not_kept_by_a_checkpoint_is_not_used(tmp_path: Path) -> None:
-    """Killed between writing the guide and the state, the round before goes on."""
-    settings = config(rounds=2, max_updates=12)
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
-    saved = training.save
-
-    def save() -> None:
-        if training.state.round == 2:
-            raise KeyboardInterrupt
-        saved()
-
-    training.save = save  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        training.run(quiet)
-    resumed = training_in(tmp_path, settings, guide=GUIDE, renewal=Renewals([0.5]))
-    resumed.resume()
-    assert resumed.state.round == resumed.state.guide == 1
-    assert resumed.guide is GUIDE
-
-
 def test_the_other_processes_dropout_goes_on_as_after_a_checkpoint(
     tmp_path: Path,
 ) -> None:
@@ -837,30 +685,6 @@ def test_where_the_device_is_not_waited_for_nothing_bad_is_kept_either(
     with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
         training.run(quiet)
     assert_last_checkpoint(tmp_path, 3)
-
-
-def test_no_round_begins_with_weights_that_are_no_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    renewals = Renewals([0.5])
-    settings = config(rounds=2, max_updates=12)
-    training = training_in(tmp_path, settings, guide=GUIDE, renewal=renewals)
-    monkeypatch.setattr(meter_module.Meter, "count", lambda *_, **named: None)
-
-    def spoil(update: int, loss: Tensor, examples: Any) -> Tensor:
-        return loss * math.nan if update == 5 else loss
-
-    change_losses(monkeypatch, spoil)
-    count = meter_module.Meter.count
-
-    def unwatched(meter: Any, loss: Tensor, subwords: int, **named: Any) -> None:
-        meter.loss += loss
-        count(meter, loss, subwords, **named)
-
-    monkeypatch.setattr(meter_module.Meter, "count", unwatched)
-    with pytest.raises(TrainingError, match="step 6: expected a finite loss"):
-        training.run(quiet)
-    assert renewals.calls == 0
 
 
 def test_a_device_without_memory_ends_it_with_the_setting_to_lower(

@@ -37,7 +37,13 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import check_inputs_are_kept, open_files
-from aligner.cli.pretrained import Asked, Others, check_is_kept, pretrained_aligner
+from aligner.cli.pretrained import (
+    Asked,
+    NamedModels,
+    check_is_kept,
+    pretrained_aligner,
+    stored_languages,
+)
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares
 from aligner.cli.readings import reading_of
@@ -175,7 +181,6 @@ def align(
     from aligner.extraction.link_rule import LinkRule
     from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
-    from aligner.nmt.model_meta import META, read_meta
     from aligner.text.bitext import check_read_once, first_piped, read_bitext
     from aligner.text.tokenizers import agreed_languages, word_tokenizers
 
@@ -185,8 +190,8 @@ def align(
     part = _share(shard, rank, src, tgt)
     style = Style(format, offsets, scores)
     style.check()
-    stored = read_meta(model).files.tokenize if (model / META).is_file() else None
-    tokenized = agreed_languages(stored, tokenize, model)
+    stored = stored_languages(model, choice)
+    tokenized = agreed_languages(stored, tokenize, choice or model)
     places = Places.of(
         out,
         tokenized is not None,
@@ -210,7 +215,7 @@ def align(
         return ((src_words(s), tgt_words(t)) for s, t in lines)
 
     of_links = direction, symmetrize, preset, threshold, one_to_one, cover
-    others = Others(str(model), reverse_model, languages, choice, encoder)
+    others = NamedModels(str(model), reverse_model, languages, choice, encoder)
     if others.are_meant:
         check_is_kept(src, tgt, others)
         models = others.load(resolve_device(device, threads))

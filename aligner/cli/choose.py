@@ -19,7 +19,7 @@ from aligner.cli.options import (
     of_output,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
-from aligner.cli.pretrained import Others, load_encoder, sample_to_choose_by
+from aligner.cli.pretrained import NamedModels, load_encoder, sample_to_choose_by
 from aligner.cli.tables import print_table
 from aligner.errors import ConfigError
 
@@ -57,7 +57,7 @@ def choose(
     from aligner.extraction.pretrained_choice import choose as chosen
     from aligner.extraction.stored_choice import save_choice
     from aligner.text.bitext import check_read_once, read_bitext
-    from aligner.text.tokenizers import word_tokenizers
+    from aligner.text.tokenizers import resolved, word_tokenizers
 
     check_read_once(src, tgt)
     if out == STDOUT:
@@ -68,18 +68,20 @@ def choose(
             f"{model}: expected a model of others, got one of aligner, whose training "
             "has chosen"
         )
+    if tokenize is not None:  # with the segmenters that there are now
+        tokenize = resolved(tokenize[0]), resolved(tokenize[1])
     src_words, tgt_words = word_tokenizers(tokenize)
 
     def read() -> Iterator["WordPair"]:
         return ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
 
-    others = Others(str(model), reverse_model, languages, encoder=encoder)
+    others = NamedModels(str(model), reverse_model, languages, encoder=encoder)
     models = others.load(resolve_device(device, threads))
     beside = load_encoder(others, models)
     found = chosen(models, sample_to_choose_by(read()), beside)
     _print(found)
     if out is not None:
-        save_choice(out, found)
+        save_choice(out, found.model_copy(update={"tokenize": tokenize}))
         say(f"{out}: for aligner align --choice")
 
 

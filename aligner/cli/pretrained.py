@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from aligner.pretrained.encoder_evidence import EncoderEvidence
     from aligner.pretrained.one_way import OneWayModel
     from aligner.pretrained.word_encoder import WordEncoder
+    from aligner.text.tokenizers import Languages
 
     Models = dict[OneWay, OneWayModel]
 
 FIRST_PAIRS = 10_000  # that those to choose by are taken from, without a prior
 
 
-class Others(NamedTuple):
+class NamedModels(NamedTuple):
     """Models of others, as the options name them."""
 
     model: str
@@ -101,7 +102,17 @@ class Asked(NamedTuple):
             )
 
 
-def check_is_kept(src: str, tgt: str | None, others: Others) -> None:
+def stored_languages(model: Path, choice: Path | None) -> "Languages | None":
+    """Return the languages of the raw text that a model or a choice was made from."""
+    from aligner.extraction.stored_choice import read_choice
+    from aligner.nmt.model_meta import META, read_meta
+
+    if choice is not None:
+        return read_choice(choice).tokenize
+    return read_meta(model).files.tokenize if (model / META).is_file() else None
+
+
+def check_is_kept(src: str, tgt: str | None, others: NamedModels) -> None:
     """Check that a text can be read twice, where it is chosen by.
 
     Raises:
@@ -115,7 +126,7 @@ def check_is_kept(src: str, tgt: str | None, others: Others) -> None:
 
 
 def pretrained_aligner(
-    others: Others,
+    others: NamedModels,
     models: "Models",
     read: "Callable[[], Iterator[WordPair]]",
     asked: Asked,
@@ -171,7 +182,7 @@ def pretrained_aligner(
 
 
 def load_encoder(
-    others: Others, models: "Models", precision: Precision = "auto"
+    others: NamedModels, models: "Models", precision: Precision = "auto"
 ) -> "WordEncoder | None":
     """Return the encoder that is named, where the models lie, if one is."""
     if others.encoder is None:
@@ -197,7 +208,7 @@ def sample_to_choose_by(pairs: "Iterable[WordPair]") -> "list[WordPair]":
 
 
 def _stored(
-    others: Others, models: "Models", precision: Precision
+    others: NamedModels, models: "Models", precision: Precision
 ) -> "tuple[Choice, Readings, EncoderEvidence | None]":
     """Return what a file has chosen for models and an encoder.
 

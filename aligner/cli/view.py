@@ -13,6 +13,7 @@ from aligner.cli.console import resolve_device, say
 from aligner.cli.options import (
     CHOICE,
     DEVICE,
+    ENCODER,
     FLAG,
     GOLD_BASE,
     GOLD_FORMAT,
@@ -31,7 +32,12 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
-from aligner.cli.pretrained import Asked, Others, pretrained_aligner
+from aligner.cli.pretrained import (
+    Asked,
+    NamedModels,
+    pretrained_aligner,
+    stored_languages,
+)
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, CorpusError, LinkFormatError
 from aligner.ranges import COUNT, SEED
@@ -112,6 +118,7 @@ def view(
     reverse_model: Annotated[str | None, REVERSE_MODEL] = None,
     languages: Annotated[tuple[str, str] | None, LANGUAGES] = None,
     choice: Annotated[Path | None, CHOICE] = None,
+    encoder: Annotated[str | None, ENCODER] = None,
     layer: Annotated[int | None, LAYER] = None,
     rows: Annotated[
         Rows | None,
@@ -141,7 +148,6 @@ def view(
     """
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.files import write_whole
-    from aligner.nmt.model_meta import META, read_meta
     from aligner.text.bitext import check_read_once
     from aligner.text.tokenizers import agreed_languages
     from aligner.view.page import Heading, viewer_page
@@ -162,9 +168,9 @@ def view(
         raise ConfigError(
             f"{out}: a file is there already; expected --overwrite or another --out"
         )
-    others = Others(str(model), reverse_model, languages, choice)
-    stored = read_meta(model).files.tokenize if (model / META).is_file() else None
-    words = read_pairs(src, tgt, agreed_languages(stored, tokenize, model))
+    others = NamedModels(str(model), reverse_model, languages, choice, encoder)
+    stored = stored_languages(model, choice)
+    words = read_pairs(src, tgt, agreed_languages(stored, tokenize, choice or model))
     chosen = _chosen(pair_choice, len(words), src)
     reference = None
     if gold is not None:
@@ -176,7 +182,7 @@ def view(
     if others.are_meant:
         aligner = _others_aligner(others, words, *settings)
     else:
-        aligner = _our_aligner(model, *settings)
+        aligner = _our_aligner(model, words, encoder, *settings)
     if chosen is None and reference is None:
         chosen = list(range(min(SHOWN, len(words))))
     if links is None:
@@ -198,22 +204,29 @@ def view(
 
 def _our_aligner(
     model: Path,
+    words: Sequence["WordPair"],
+    encoder: str | None,
     layer: int | None,
     rows: Rows | None,
     max_length: int,
     precision: Precision,
     device: str,
 ) -> "PairAligner":
-    from aligner.extraction.aligner import Aligner
+    from aligner.extraction.aligner import Aligner, with_encoder
     from aligner.nmt.checkpoint import load_model
 
     loaded = load_model(model, device)
     reading = reading_of(loaded, layer, rows)
-    return Aligner(loaded, reading, max_length=max_length, precision=precision)
+    prior = None
+    if encoder is not None:
+        prior = with_encoder(loaded, model, encoder, precision, words)
+    return Aligner(
+        loaded, reading, max_length=max_length, precision=precision, prior=prior
+    )
 
 
 def _others_aligner(
-    others: Others,
+    others: NamedModels,
     words: Sequence["WordPair"],
     layer: int | None,
     rows: Rows | None,

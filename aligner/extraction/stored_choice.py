@@ -81,12 +81,15 @@ class Choice(Part):
         ways: what is read of each way.
         thresholds: for each preset, for both ways joined; none of one way alone.
         encoder: how an encoder is read that is joined to both, if one is.
+        tokenize: the languages of both sides, if they were raw text, as
+            `text.tokenizers.resolved` writes them.
     """
 
     pairs: int
     ways: dict[OneWay, ChosenWay]
     thresholds: dict[Preset, Share]
     encoder: EncoderReading | None = None
+    tokenize: tuple[str, str] | None = None
 
     @property
     def readings(self) -> dict[OneWay, Reading]:

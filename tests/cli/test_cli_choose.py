@@ -107,6 +107,26 @@ def test_an_encoder_is_kept_with_a_choice(
     one.assert_clean_failure("--encoder: expected --reverse-model")
 
 
+def test_the_languages_of_raw_text_are_kept(
+    folder: Path, run: Run, tmp_path: Path
+) -> None:
+    raw = ["--src", tmp_path / "src", "--tgt", tmp_path / "tgt"]
+    (tmp_path / "src").write_text("The house is small.\nThe house.\n" * 40)
+    (tmp_path / "tgt").write_text("La maison est petite.\nLa maison.\n" * 40)
+    out, languages = tmp_path / "choice.json", ["--tokenize", "en", "fr"]
+    found = run("choose", *models(folder), *raw, *languages, "--out", out)
+    assert found.code == 0, found.err
+    expected = run("align", *models(folder), *raw, *languages)
+    command = ["align", *models(folder), *raw, "--choice", out]
+    assert run(*command).out == expected.out
+    other = run(*command, "--tokenize", "en", "de")
+    other.assert_clean_failure("--tokenize en de: expected en fr, as", "choice.json")
+    page = ["--out", tmp_path / "page.html"]
+    view = run("view", *models(folder), *raw, "--choice", out, *page)
+    assert view.code == 0, view.err
+    assert '"maison"' in (tmp_path / "page.html").read_text()
+
+
 def test_mistakes_end_in_one_line(
     folder: Path, chosen: Outcome, trained: Trained, run: Run, tmp_path: Path
 ) -> None:

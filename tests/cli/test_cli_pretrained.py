@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from conftest import Run, Trained
+from small_encoders import save_encoder
 from small_marian import save_marian
 from small_translators import save_translator
 
@@ -134,6 +135,22 @@ def test_a_page_shows_both_models(folder: Path, run: Run, tmp_path: Path) -> Non
     assert [way["first"] for way in ways] == [[1, "awo"]] * 2
     assert run("view", folder / "there", *text(folder), *out, "--overwrite").code == 0
     assert set(content(tmp_path / "page.html")["ways"]) == {"forward"}
+
+
+def test_a_page_shows_the_links_beside_an_encoder(
+    folder: Path, run: Run, trained: Trained, tmp_path: Path
+) -> None:
+    """Of models of others, and of ours."""
+    encoder = ["--encoder", save_encoder("bert", tmp_path / "bert")]
+    others = [folder / "there", "--reverse-model", folder / "back"]
+    page = ["--out", tmp_path / "page.html", "--overwrite"]
+    for models in (others, [trained.model]):
+        align = run("align", *models, *text(folder), *encoder)
+        view = run("view", *models, *text(folder), *encoder, *page)
+        assert view.code == align.code == 0, view.err
+        pairs = content(tmp_path / "page.html")["pairs"]
+        for pair, line in zip(pairs, align.out.splitlines(), strict=False):
+            assert " ".join(f"{s}-{t}" for s, t, _ in pair["links"]) == line
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -1,11 +1,9 @@
 """aligner view: write a page that shows sentence pairs, their links and attention."""
 
-import random
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +30,7 @@ from aligner.cli.options import (
     within,
 )
 from aligner.cli.outputs import STDOUT, check_inputs_are_kept
+from aligner.cli.pair_choice import PairChoice
 from aligner.cli.pretrained import (
     Asked,
     NamedModels,
@@ -39,7 +38,7 @@ from aligner.cli.pretrained import (
     stored_languages,
 )
 from aligner.cli.readings import reading_of
-from aligner.errors import ConfigError, CorpusError, LinkFormatError
+from aligner.errors import ConfigError, LinkFormatError
 from aligner.ranges import COUNT, SEED
 from aligner.terms import GoldFormat, Precision, Preset, Rows
 
@@ -50,17 +49,6 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # pairs, where none are chosen
 BALANCED: Preset = "balanced"  # as `aligner align` has it by default
-
-_RANGE = re.compile(r" *([0-9]{1,9})(?:-([0-9]{1,9}))? *")
-
-
-class PairChoice(NamedTuple):
-    """Which pairs to show: at most one of these is given."""
-
-    pairs: str | None
-    worst: int | None
-    random: int | None
-    seed: int | None
 
 
 def view(
@@ -159,9 +147,9 @@ def view(
         "--gold-reverse": gold_reverse,
         "--worst": worst is not None,
     }
-    _check_options(
-        pair_choice, [] if gold else [o for o, given in of_gold.items() if given]
-    )
+    pair_choice.check()
+    if not gold and (stray := [o for o, given in of_gold.items() if given]):
+        raise ConfigError(f"{stray[0]}: expected --gold beside it, got none")
     check_read_once(src, tgt, gold, hyp)
     check_inputs_are_kept([out], src, tgt, gold, hyp)
     if out.exists() and not overwrite:
@@ -171,7 +159,7 @@ def view(
     others = NamedModels(str(model), reverse_model, languages, choice, encoder)
     stored = stored_languages(model, choice)
     words = read_pairs(src, tgt, agreed_languages(stored, tokenize, choice or model))
-    chosen = _chosen(pair_choice, len(words), src)
+    chosen = pair_choice.places(len(words), src)
     reference = None
     if gold is not None:
         reference = read_gold_of(
@@ -242,53 +230,6 @@ def _others_aligner(
     return pretrained_aligner(
         others, models, lambda: iter(words), asked, *of_links, max_length, precision
     )
-
-
-def _check_options(choice: PairChoice, without_gold: Sequence[str]) -> None:
-    """Check that the options can stand beside each other.
-
-    Raises:
-        ConfigError: they contradict each other, or one has no effect.
-    """
-    names = ("--pairs", "--worst", "--random")
-    given = [name for name, value in zip(names, choice, strict=False) if value]
-    if len(given) > 1:
-        raise ConfigError(f"expected one choice of pairs, got {' and '.join(given)}")
-    if choice.seed is not None and choice.random is None:
-        raise ConfigError("--seed: expected --random beside it, got none")
-    if without_gold:
-        raise ConfigError(f"{without_gold[0]}: expected --gold beside it, got none")
-
-
-def _chosen(choice: PairChoice, length: int, name: str) -> list[int] | None:
-    """Return the pairs that are named or drawn, from 0; None where neither is asked.
-
-    Raises:
-        ConfigError: there are no such pairs.
-        CorpusError: there are no pairs at all.
-    """
-    if not length:
-        raise CorpusError(f"{name}: expected at least one sentence pair, got none")
-    if choice.random is not None:
-        generator = random.Random(1 if choice.seed is None else choice.seed)
-        return sorted(generator.sample(range(length), min(choice.random, length)))
-    if choice.pairs is None:
-        return None
-    chosen: dict[int, None] = {}
-    for part in choice.pairs.split(","):
-        match = _RANGE.fullmatch(part)
-        if not match:
-            raise ConfigError(
-                f"--pairs: expected numbers and ranges such as 1,5-7, got {part!r}"
-            )
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= last <= length:
-            raise ConfigError(
-                f"--pairs: expected numbers from 1 to {length}, the lines of {name}, "
-                f"got {part.strip()}"
-            )
-        chosen.update(dict.fromkeys(range(first - 1, last)))
-    return list(chosen)
 
 
 def _read_links(name: str | None, length: int) -> "dict[int, Alignment] | None":

@@ -84,7 +84,7 @@ class TrainingConfig(Section):
     guide_weight: float = Field(0.3, ge=0)  # of its loss beside translation's
     prediction_weight: float = Field(1.0, ge=0)  # of the words that should arrive there
     hide_target: float = Field(0.5, ge=0, le=1)  # of what the guided pass is fed
-    translate_every: int = Field(4, ge=1)  # updates, of those with a guide
+    translate_every: int = Field(16, ge=1)  # updates, of those with a guide
     clip_norm: float = Field(1.0, ge=0)  # 0: no clipping
     max_epochs: int = Field(100, ge=1)
     max_updates: int = Field(1_000_000, ge=1)

@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from aligner.nmt.attention import AttentionRecord, MultiHeadAttention
 from aligner.nmt.config import TransformerConfig
@@ -261,11 +262,25 @@ class Transformer(nn.Module):
             x = layer(x, mask)
         return self.encoder_norm(x)  # type: ignore[no-any-return]
 
-    def decode(self, tgt: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the decoder's states (B, T, D) for its inputs (B, T), all at once."""
+    def decode(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        constant: int | None = None,
+    ) -> Tensor:
+        """Return the decoder's states (B, T, D) for its inputs (B, T), all at once.
+
+        The weights of a `constant` layer, from 0, learn nothing from what becomes of
+        the states.
+        """
         x = self.embed_written(tgt)
-        for layer in self.decoder:
-            x = layer(x, memory, mask)
+        for number, layer in enumerate(self.decoder_layers):
+            if number == constant:
+                weights = {name: w.detach() for name, w in layer.named_parameters()}
+                x = functional_call(layer, weights, (x, memory, mask))
+            else:
+                x = layer(x, memory, mask)
         return self.decoder_norm(x)  # type: ignore[no-any-return]
 
     def logits(self, states: Tensor) -> Tensor:

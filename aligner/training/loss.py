@@ -24,13 +24,20 @@ def translation_loss(
     batch: Batch,
     smoothing: float = 0.0,
     memory: Tensor | None = None,
+    constant: int | None = None,
 ) -> Tensor:
     """Return the summed cross-entropy of a batch's real target subwords, in nats.
 
-    `memory` are the encoder's states (B, S, D), if they are known already.
+    Args:
+        network: the network.
+        batch: what it reads and writes.
+        smoothing: the probability that is spread over all subwords.
+        memory: the encoder's states (B, S, D), if they are known already.
+        constant: a decoder layer, from 0, whose weights learn nothing from it.
     """
     memory = network.encode(batch.src) if memory is None else memory
-    states = network.decode(batch.tgt, memory, source_mask(batch.src))
+    mask = source_mask(batch.src)
+    states = network.decode(batch.tgt, memory, mask, constant)
     # The vocabulary's scores are the largest tensor by far: real subwords only.
     return cross_entropy(
         states.flatten(0, 1)[batch.places],

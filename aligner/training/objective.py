@@ -85,7 +85,9 @@ class Losses(nn.Module):
         nothing = torch.zeros((), dtype=torch.float32, device=memory.device)
         loss = guided = nothing
         if translates:
-            loss = translation_loss(network, batch, self.smoothing, memory)
+            # What the guided layer has learnt, the next word would have it unlearn.
+            constant = None if guide is None else self.layer
+            loss = translation_loss(network, batch, self.smoothing, memory, constant)
         if guide is not None:
             losses = guided_losses(
                 network, batch, guide, self.layer, memory=memory, expected=expected,

@@ -281,3 +281,22 @@ def test_every_layer_is_told_what_is_expected(norm: str) -> None:
     ):  # fmt: skip
         torch.testing.assert_close(record.weights, beyond.weights)
         torch.testing.assert_close(record.gram, beyond.attention.gram)
+
+
+def test_a_constant_layer_learns_nothing() -> None:
+    """All else as ever: the states, and the other weights' gradients."""
+    network = random_network(sizes(dropout=0.0))
+    src, tgt = random_batch([(5, 4), (2, 6)], 20)
+    gradients = []
+    for constant in (None, 1):
+        network.zero_grad()
+        states = network.decode(tgt, network.encode(src), source_mask(src), constant)
+        states.square().sum().backward()
+        gradients.append({name: p.grad for name, p in network.named_parameters()})
+    ordinary, found = gradients
+    for name, gradient in found.items():
+        if name.startswith("decoder.1."):
+            assert gradient is None
+            assert ordinary[name] is not None
+        else:
+            torch.testing.assert_close(gradient, ordinary[name])

@@ -529,7 +529,7 @@ def test_a_guided_update_adds_the_losses(
     missed, unsaid = guided_losses(network, batch, rows, 0, expected=expected)
     loss = 0.5 * missed + 2.0 * unsaid
     if every == 1:
-        loss = loss + translation_loss(network, batch, settings.label_smoothing)
+        loss += translation_loss(network, batch, settings.label_smoothing, constant=0)
     (loss / int(batch.predicted.ne(0).sum())).backward()
     for name, parameter in network.named_parameters():
         right = parameter.grad

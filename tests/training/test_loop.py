@@ -484,7 +484,7 @@ TOLD = random_guide(TRAIN, seed=2)
 def test_resuming_with_a_guide_ends_in_the_same_weights(
     tmp_path: Path, killed_at: int
 ) -> None:
-    settings = config(accumulate=2)
+    settings = config(accumulate=2, translate_every=4)
     whole = training_in(tmp_path / "whole", settings, guide=GUIDE)
     whole.run(quiet)
     cut = training_in(tmp_path / "cut", settings, guide=GUIDE)

@@ -13,10 +13,10 @@ gold: the error rate of the default output, and the lowest of all those above.
 import argparse
 
 from aligner.extraction.aligner import (
-    PRIOR_WEIGHT,
     Aligner,
     stored_reading,
     stored_rule,
+    stored_weight,
     trained_direction,
 )
 from aligner.extraction.link_rule import LinkRule, PairScores
@@ -101,7 +101,8 @@ def main() -> None:
             row = [f"{layer + 1}{mark}", rows.upper(), kind, *cells]
             print(f"| {' | '.join(row)} |", flush=True)
 
-    for prior_weight in (0.0, 1.0, PRIOR_WEIGHT) if aligner.prior_weight else (0.0,):
+    mixtures = (0.0, 1.0, stored_weight(aligner.model))
+    for prior_weight in mixtures if aligner.prior_weight else (0.0,):
         print(f"\n| norm, prior weight {prior_weight:g} | AER (95 %) | P | R |")
         print("| --- | ---: | ---: | ---: |")
         mixed = Aligner(aligner.model, prior_weight=prior_weight)

@@ -147,7 +147,7 @@ def align(
             metavar="X",
             callback=within(SHARE),
             help="What the statistical prior counts beside the attention, from 0, not "
-            "at all, to 1, alone. Default: 0.5, if there is one.",
+            "at all, to 1, alone. Default: as the model has it.",
         ),
     ] = None,
     encoder: Annotated[str | None, ENCODER] = None,
@@ -177,9 +177,13 @@ def align(
     threads: Annotated[int | None, THREADS] = None,
 ) -> None:
     """Align parallel text: a line of `i-j` links for each pair, counted from 0."""
-    from aligner.extraction.aligner import Aligner, stored_rule, with_encoder
+    from aligner.extraction.aligner import (
+        Aligner,
+        stored_rule,
+        stored_weight,
+        with_encoder,
+    )
     from aligner.extraction.link_rule import LinkRule
-    from aligner.extraction.pair_aligner import PRIOR_WEIGHT
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once, first_piped, read_bitext
     from aligner.text.tokenizers import agreed_languages, word_tokenizers
@@ -227,7 +231,7 @@ def align(
         )
     else:
         loaded = load_model(model, resolve_device(device, threads))
-        weight = PRIOR_WEIGHT if prior_weight is None else prior_weight
+        weight = stored_weight(loaded) if prior_weight is None else prior_weight
         rule = _rule(stored_rule(loaded, preset, weight), *of_links)
         reading = reading_of(loaded, layer, rows, score, head)
         if encoder is not None and not weight:

@@ -89,26 +89,26 @@ def _align(
     from dataclasses import replace
 
     from aligner.extraction.aligner import (
-        PRIOR_WEIGHT,
         Aligner,
         stored_reading,
         stored_rule,
+        stored_weight,
     )
     from aligner.extraction.link_rule import LinkRule
     from aligner.files import write_whole
     from aligner.links.formats import format_pharaoh
 
-    rules = {
-        "forward": LinkRule("forward"),
-        "reverse": LinkRule("reverse"),
-        DEFAULT_RULE: stored_rule(model),
-    }
     words = [(pair.src, pair.tgt) for pair in test]
     reading = stored_reading(model)
     systems = {}
     for score in ("weight", "norm", NORM_AND_PRIOR):
         kind: Score = "weight" if score == "weight" else "norm"
-        prior_weight = PRIOR_WEIGHT if score == NORM_AND_PRIOR else 0.0
+        prior_weight = stored_weight(model) if score == NORM_AND_PRIOR else 0.0
+        rules = {
+            "forward": LinkRule("forward"),
+            "reverse": LinkRule("reverse"),
+            DEFAULT_RULE: stored_rule(model, prior_weight=prior_weight),
+        }
         for name, rule in rules.items():
             aligner = Aligner(
                 model, replace(reading, score=kind), rule, prior_weight=prior_weight

@@ -52,7 +52,7 @@ class Aligner(PairAligner):
         reading: Reading | None = None,
         rule: LinkRule | None = None,
         max_length: int = 500,
-        prior_weight: float = PRIOR_WEIGHT,
+        prior_weight: float | None = None,
         precision: Precision = "auto",
         prior: Prior | PriorWithEncoder | None = None,
     ) -> None:
@@ -66,8 +66,8 @@ class Aligner(PairAligner):
                 `stored_rule`.
             max_length: subwords on a side over which a pair is not aligned.
             prior_weight: from 0, the attention alone, to 1, the prior alone; by
-                default their geometric mean. Where the model has no prior, the
-                attention alone is used.
+                default what was chosen when the model was trained. Where the model has
+                no prior, the attention alone is used.
             precision: of the network's matrix products; `auto` is bfloat16 where the
                 processor multiplies it in hardware.
             prior: in place of the model's own, one with an encoder.
@@ -78,6 +78,8 @@ class Aligner(PairAligner):
             ModelError: the model stores no choice and none is given.
         """
         COUNT.check("max_length", max_length)
+        if prior_weight is None:
+            prior_weight = stored_weight(model)
         SHARE.check("prior_weight", prior_weight)
         check_term("precision", precision, get_args(Precision))
         self.model = model
@@ -326,6 +328,12 @@ def stored_rule(
     threshold = SOFT_THRESHOLD if stored is None else stored
     mean: Mean = "power" if model.meta.expects_prior else "harmonic"
     return LinkRule(trained_direction(model), threshold=threshold, mean=mean)
+
+
+def stored_weight(model: TranslationModel) -> float:
+    """Return what the prior counts beside a model's attention, from 0 to 1."""
+    chosen = model.meta.alignment
+    return PRIOR_WEIGHT if chosen is None else chosen.prior_weight
 
 
 def stored_reading(model: TranslationModel) -> Reading:

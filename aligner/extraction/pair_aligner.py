@@ -24,6 +24,7 @@ FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
+TOLD_WEIGHT = 0.25  # beside one that is told what the prior expects, so has it already
 
 
 class PairAligner(ABC):

@@ -45,9 +45,18 @@ class ReadingChoice:
     figures: dict[Reading, float]
 
     def to_meta(
-        self, thresholds: Mapping[Preset, float], alone: Mapping[Preset, float]
+        self,
+        thresholds: Mapping[Preset, float],
+        alone: Mapping[Preset, float],
+        prior_weight: float,
     ) -> ChosenReading:
-        """Return the choice for a model's meta.json, layers counted from 1."""
+        """Return the choice for a model's meta.json, layers counted from 1.
+
+        Args:
+            thresholds: of each preset, beside the prior.
+            alone: likewise, without it.
+            prior_weight: of the prior, that the former were chosen with.
+        """
         return ChosenReading(
             layer=self.reading.layer + 1,
             rows=self.reading.rows,
@@ -57,6 +66,7 @@ class ReadingChoice:
                 for r, value in self.figures.items()
             ],
             thresholds=dict(thresholds),
+            prior_weight=prior_weight,
             thresholds_alone=dict(alone),
         )
 

@@ -34,6 +34,7 @@ class ChosenReading(Part):
     criterion: str = ""
     figures: list[dict[str, Any]] = Field(default_factory=list)
     thresholds: dict[Preset, Share] = Field(default_factory=dict)
+    prior_weight: Share = 0.5  # that the thresholds were chosen with
     thresholds_alone: dict[Preset, Share] = Field(default_factory=dict)  # no prior's
 
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 import torch
 
 from aligner.extraction.aligner import (
-    PRIOR_WEIGHT,
     Aligner,
     WordPair,
     trained_direction,
 )
 from aligner.extraction.forced_decoding import SubwordPair
 from aligner.extraction.link_rule import LinkRule
+from aligner.extraction.pair_aligner import PRIOR_WEIGHT, TOLD_WEIGHT
 from aligner.extraction.reading import Reading
 from aligner.extraction.selection import (
     ReadingChoice,
@@ -50,7 +50,8 @@ def finish(
     """Choose what to read of the attention, measure BLEU, and note it all down."""
     choice = _choose(model, valid, guided=task.files.guide != "none")
     _say_choice(choice)
-    thresholds = _choose_thresholds(model, valid, choice.reading)
+    weight = TOLD_WEIGHT if model.meta.expects_prior else PRIOR_WEIGHT
+    thresholds = _choose_thresholds(model, valid, choice.reading, weight)
     alone = {}
     if model.meta.expects_prior:
         alone = _choose_thresholds(model, valid, choice.reading, prior_weight=0)
@@ -63,7 +64,7 @@ def finish(
         files=task.files.to_meta(),
         expects_prior=model.meta.expects_prior,
         seed=model.config.training.seed,
-        alignment=choice.to_meta(thresholds, alone),
+        alignment=choice.to_meta(thresholds, alone, weight),
         data=DataFigures(pairs=len(train_text), sha256=train_text.digest()),
         training=TrainingFigures(
             **asdict(state) | {"perplexity": round(perplexity(state), 4)},
@@ -95,7 +96,7 @@ def _choose_thresholds(
     model: TranslationModel,
     valid: Sequence[WordPair],
     reading: Reading,
-    prior_weight: float = PRIOR_WEIGHT,
+    prior_weight: float,
 ) -> dict[Preset, float]:
     """Return the threshold of each preset; none for a model of one direction."""
     if trained_direction(model) != "both":

@@ -603,7 +603,7 @@ def told() -> TranslationModel:
     meta = ModelMeta(
         expects_prior=True,
         alignment=ChosenReading(
-            layer=1, rows="full", thresholds={"balanced": 0.3},
+            layer=1, rows="full", thresholds={"balanced": 0.3}, prior_weight=0.25,
             thresholds_alone={"balanced": 0.2},
         ),
     )  # fmt: skip
@@ -657,4 +657,6 @@ def test_the_attention_alone_has_a_threshold_of_its_own(
 ) -> None:
     assert Aligner(told).rule.threshold == 0.3
     assert Aligner(told, prior_weight=0).rule.threshold == 0.2
+    assert Aligner(told).prior_weight == 0.25
+    assert Aligner(with_prior(random_pairs(3)), READINGS[0]).prior_weight == 0.5
     assert stored_rule(told).mean == "power"

@@ -206,7 +206,7 @@ def test_a_forward_model_takes_the_layer_of_the_highest_norm(
 def test_the_choice_as_a_model_stores_it() -> None:
     figures = {Reading(0, "awi"): 0.25, Reading(1, "awo"): 1 / 3}
     stored = ReadingChoice(Reading(1, "awo"), "agreement", figures).to_meta(
-        {"recall": 0.2}, {"recall": 0.1}
+        {"recall": 0.2}, {"recall": 0.1}, 0.25
     )
     assert stored.model_dump() == {
         "layer": 2,
@@ -217,5 +217,6 @@ def test_the_choice_as_a_model_stores_it() -> None:
             {"layer": 2, "rows": "awo", "value": 0.3333},
         ],
         "thresholds": {"recall": 0.2},
+        "prior_weight": 0.25,
         "thresholds_alone": {"recall": 0.1},
     }

@@ -22,7 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from confidence import drawing
-from quality import ALIGN, ALIGNED, TRAIN, development, prepare
+from quality import ALIGN, TRAIN, align, development, percent, prepare
 
 from aligner.links.alignment import GoldAlignment
 from aligner.links.evaluation import bootstrap_intervals, score
@@ -45,27 +45,20 @@ def train(folder: Path, minutes: Sequence[float]) -> None:
         subprocess.run([*command, *begin, *limit], check=True)
         part = folder / f"{now:g}.part"
         part.mkdir(exist_ok=True)
-        _align(folder, model, part)
+        align(folder, SHOWN, part)
         (part / "meta.json").write_text((folder / "model/meta.json").read_text())
         part.rename(place)
-
-
-def _align(folder: Path, model: str, out: Path) -> None:
-    dev = ["--src", str(folder / "dev.src"), "--tgt", str(folder / "dev.tgt")]
-    for name in SHOWN:
-        links = ["--out", str(out / name)]
-        command = [*ALIGN, "align", model, *dev, *ALIGNED[name], *links]
-        subprocess.run(command, check=True)
-    prior = [*ALIGN, "prior", "--load", model, *dev, "--out", str(folder / "prior")]
-    subprocess.run(prior, check=True)
+    if not (folder / "prior").exists():
+        dev = ["--src", str(folder / "dev.src"), "--tgt", str(folder / "dev.tgt")]
+        prior = [*ALIGN, "prior", "--load", model, *dev]
+        subprocess.run([*prior, "--out", str(folder / "prior")], check=True)
 
 
 def rate(gold: Sequence[GoldAlignment], path: Path) -> tuple[float, str]:
-    """Return the error rate of links in a file, and how it is shown."""
+    """Return the error rate of links in a file, in %, and how it is shown."""
     links = read_pharaoh(path)
-    found = 100 * score(gold, links).aer
-    low, high = (100 * limit for limit in bootstrap_intervals(gold, links).aer)
-    return found, f"{found:.1f} ({low:.1f} to {high:.1f})"
+    found = score(gold, links).aer
+    return 100 * found, percent(found, bootstrap_intervals(gold, links).aer)
 
 
 def table(

@@ -30,7 +30,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -147,10 +147,15 @@ def aligner(folder: Path, minutes: float, *options: str) -> None:
     text = ["--src", str(folder / "src"), "--tgt", str(folder / "tgt")]
     limit = ["--max-minutes", f"{minutes:g}"]
     subprocess.run([*TRAIN, *text, "--out", model, *limit, *options], check=True)
+    align(folder, ALIGNED, folder)
+
+
+def align(folder: Path, names: Iterable[str], out: Path) -> None:
+    """Align a folder's development text by the model there, in some of the ways."""
     dev = ["--src", str(folder / "dev.src"), "--tgt", str(folder / "dev.tgt")]
-    for name, how in ALIGNED.items():
-        out = ["--out", str(folder / name)]
-        subprocess.run([*ALIGN, "align", model, *dev, *how, *out], check=True)
+    command = [*ALIGN, "align", str(folder / "model"), *dev]
+    for name in names:
+        subprocess.run([*command, *ALIGNED[name], "--out", str(out / name)], check=True)
 
 
 SYSTEMS: dict[str, Callable[[Path, float], None]] = {
@@ -258,7 +263,7 @@ def rows(
         for rule, links in of_system.items():
             result, spread = score(gold, links), bootstrap_intervals(gold, links).aer
             cells = [text.name, str(pairs), system, rule]
-            cells += [_percent(result.aer, spread)]
+            cells += [percent(result.aer, spread)]
             cells += [f"{100 * x:.1f}" for x in (result.precision, result.recall)]
             for other, its in (("prior", "default"), *(("eflomal", r) for r in BOTH)):
                 if other not in found or system == other:
@@ -276,10 +281,11 @@ def _difference(
     others: Sequence[Alignment],
 ) -> str:
     found = compare(gold, links, others)
-    return _percent(found.difference, found.interval)
+    return percent(found.difference, found.interval)
 
 
-def _percent(value: float, interval: tuple[float, float]) -> str:
+def percent(value: float, interval: tuple[float, float]) -> str:
+    """Return a rate and its interval as they are shown, in %."""
     low, high = (100 * limit for limit in interval)
     return f"{100 * value:.1f} ({low:.1f} to {high:.1f})"
 

@@ -42,7 +42,7 @@ from aligner.cli.pretrained import (
     NamedModels,
     check_is_kept,
     pretrained_aligner,
-    stored_languages,
+    text_languages,
 )
 from aligner.cli.progress import AlignmentProgress
 from aligner.cli.ranks import open_shares
@@ -186,7 +186,7 @@ def align(
     from aligner.extraction.link_rule import LinkRule
     from aligner.nmt.checkpoint import load_model
     from aligner.text.bitext import check_read_once, first_piped, read_bitext
-    from aligner.text.tokenizers import agreed_languages, word_tokenizers
+    from aligner.text.tokenizers import word_tokenizers
 
     rank = rank_from_environment()
     speak_as(rank.number if rank else 0)
@@ -194,8 +194,7 @@ def align(
     part = _share(shard, rank, src, tgt)
     style = Style(format, offsets, scores)
     style.check()
-    stored = stored_languages(model, choice)
-    tokenized = agreed_languages(stored, tokenize, choice or model)
+    tokenized = text_languages(model, choice, tokenize)
     places = Places.of(
         out,
         tokenized is not None,

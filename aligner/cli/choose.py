@@ -57,7 +57,7 @@ def choose(
     from aligner.extraction.pretrained_choice import choose as chosen
     from aligner.extraction.stored_choice import save_choice
     from aligner.text.bitext import check_read_once, read_bitext
-    from aligner.text.tokenizers import resolved, word_tokenizers
+    from aligner.text.tokenizers import both_resolved, word_tokenizers
 
     check_read_once(src, tgt)
     if out == STDOUT:
@@ -68,9 +68,8 @@ def choose(
             f"{model}: expected a model of others, got one of aligner, whose training "
             "has chosen"
         )
-    if tokenize is not None:  # with the segmenters that there are now
-        tokenize = resolved(tokenize[0]), resolved(tokenize[1])
-    src_words, tgt_words = word_tokenizers(tokenize)
+    tokenized = both_resolved(tokenize)  # with the segmenters that are there
+    src_words, tgt_words = word_tokenizers(tokenized)
 
     def read() -> Iterator["WordPair"]:
         return ((src_words(s), tgt_words(t)) for s, t in read_bitext(src, tgt))
@@ -81,7 +80,7 @@ def choose(
     found = chosen(models, sample_to_choose_by(read()), beside)
     _print(found)
     if out is not None:
-        save_choice(out, found.model_copy(update={"tokenize": tokenize}))
+        save_choice(out, found.model_copy(update={"tokenize": tokenized}))
         say(f"{out}: for aligner align --choice")
 
 

@@ -102,14 +102,25 @@ class Asked(NamedTuple):
             )
 
 
-def stored_languages(model: Path, choice: Path | None) -> "Languages | None":
-    """Return the languages of the raw text that a model or a choice was made from."""
+def text_languages(
+    model: Path, choice: Path | None, said: "Languages | None"
+) -> "Languages | None":
+    """Return the languages that cut a text: those of which a model or a choice knows.
+
+    Raises:
+        ConfigError: the user says others.
+        ModelError: what is stored is damaged.
+    """
     from aligner.extraction.stored_choice import read_choice
     from aligner.nmt.model_meta import META, read_meta
+    from aligner.text.tokenizers import agreed_languages
 
+    stored = None
     if choice is not None:
-        return read_choice(choice).tokenize
-    return read_meta(model).files.tokenize if (model / META).is_file() else None
+        stored = read_choice(choice).tokenize
+    elif (model / META).is_file():
+        stored = read_meta(model).files.tokenize
+    return agreed_languages(stored, said, choice or model)
 
 
 def check_is_kept(src: str, tgt: str | None, others: NamedModels) -> None:

@@ -27,11 +27,9 @@ class Text(NamedTuple):
     @classmethod
     def of(cls, src: str, tgt: str | None, languages: "Languages | None") -> "Text":
         """Return a text with the segmenters that are there for its languages."""
-        from aligner.text.tokenizers import resolved
+        from aligner.text.tokenizers import both_resolved
 
-        if languages is not None:
-            languages = resolved(languages[0]), resolved(languages[1])
-        return cls(src, tgt, languages)
+        return cls(src, tgt, both_resolved(languages))
 
     def pairs(
         self, listen: Callable[[int], None] = lambda position: None

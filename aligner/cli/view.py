@@ -35,7 +35,7 @@ from aligner.cli.pretrained import (
     Asked,
     NamedModels,
     pretrained_aligner,
-    stored_languages,
+    text_languages,
 )
 from aligner.cli.readings import reading_of
 from aligner.errors import ConfigError, LinkFormatError
@@ -137,7 +137,6 @@ def view(
     from aligner.cli.gold_text import read_gold_of, read_pairs
     from aligner.files import write_whole
     from aligner.text.bitext import check_read_once
-    from aligner.text.tokenizers import agreed_languages
     from aligner.view.page import Heading, viewer_page
 
     pair_choice = PairChoice(pairs, worst, random, seed)
@@ -157,8 +156,7 @@ def view(
             f"{out}: a file is there already; expected --overwrite or another --out"
         )
     others = NamedModels(str(model), reverse_model, languages, choice, encoder)
-    stored = stored_languages(model, choice)
-    words = read_pairs(src, tgt, agreed_languages(stored, tokenize, choice or model))
+    words = read_pairs(src, tgt, text_languages(model, choice, tokenize))
     chosen = pair_choice.places(len(words), src)
     reference = None
     if gold is not None:

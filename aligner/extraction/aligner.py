@@ -12,8 +12,7 @@ from aligner.extraction.link_rule import (
     LinkRule,
     PairScores,
 )
-from aligner.extraction.pair_aligner import PRIOR_WEIGHT as PRIOR_WEIGHT
-from aligner.extraction.pair_aligner import BothWays, PairAligner
+from aligner.extraction.pair_aligner import PRIOR_WEIGHT, BothWays, PairAligner
 from aligner.extraction.pair_aligner import WordPair as WordPair
 from aligner.extraction.reading import Reading, WordScores, read_word_scores
 from aligner.extraction.ways import Way, Ways

@@ -122,6 +122,15 @@ def resolved(language: str) -> str:
     return f"{name}:{','.join(sorted(found))}"
 
 
+def both_resolved(languages: tuple[str, str] | None) -> Languages | None:
+    """Return the languages of both sides, if any, as `resolved`.
+
+    Raises:
+        ConfigError: one is no code of a language, nor `auto`.
+    """
+    return languages and (resolved(languages[0]), resolved(languages[1]))
+
+
 def agreed_languages(
     stored: Languages | None, said: Languages | None, where: object
 ) -> Languages | None:

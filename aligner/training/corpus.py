@@ -24,7 +24,7 @@ from aligner.text.scratch import (
     places_of_false,
     taken,
 )
-from aligner.text.tokenizers import resolved, word_tokenizers
+from aligner.text.tokenizers import both_resolved, word_tokenizers
 from aligner.text.words import check_words
 from aligner.training.state import STATE
 
@@ -69,9 +69,7 @@ class TrainingFiles:
 
     def __post_init__(self) -> None:
         """Note which segmenters are there for the languages."""
-        if self.tokenize is not None:
-            src, tgt = self.tokenize
-            object.__setattr__(self, "tokenize", (resolved(src), resolved(tgt)))
+        object.__setattr__(self, "tokenize", both_resolved(self.tokenize))
 
     @classmethod
     def of_run(cls, directory: Path) -> tuple[Self, Config]:

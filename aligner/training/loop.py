@@ -82,7 +82,6 @@ class Training:
         self.guide = guide
         self.lines = np.arange(len(train.bitext)) if lines is None else lines
         self.recent: list[NDArray[np.int64]] = []  # batches since the loss was checked
-        self.groups: Iterator[list[Prepared]] = iter(())
         self.device = next(network.parameters()).device
         self.state = TrainingState()
         self.optimizer = torch.optim.AdamW(
@@ -112,9 +111,9 @@ class Training:
             return state
         meter = Meter(self, listen, max_seconds)
         self.network.train()
-        self.groups = self._groups()
+        groups = self._groups()
         while True:
-            loss, subwords = self._update(next(self.groups))
+            loss, subwords = self._update(next(groups))
             meter.count(loss, subwords, translates=self._translates())
             self._look_for_limits(meter)
             validating = state.updates % config.validate_every == 0
@@ -250,9 +249,7 @@ class Training:
             state.bad_validations += 1
         meter.report("valid", loss)
         meter.restart()
-        if state.bad_validations < self.config.patience:
-            return
-        if not state.finished:
+        if state.bad_validations >= self.config.patience and not state.finished:
             state.finished = f"no better for {state.bad_validations} validations"
 
     def save(self) -> None:

@@ -252,7 +252,7 @@ def _start_directory(
     """Begin a model directory, without traces of a model that was there."""
     subword_models = ("subwords.model", "subwords.src.model", "subwords.tgt.model")
     others = (CONFIG, META, WEIGHTS, PRIOR, ENCODER, "log.jsonl", *subword_models)
-    guides = (out / STATE.parent).glob("guide-*.safetensors")
+    guides = (out / STATE.parent).glob("guide-*.safetensors")  # of earlier versions
     for stale in (
         out / STATE,
         out / LINKS,

@@ -13,11 +13,11 @@ is the whole time, from text to links; of aligner, the network's training is lim
 
 Prints a table in Markdown, error rates in % with their 95 % intervals: `default` is
 what aligner writes by default, `norms` and `weights` what its attention says without
-the prior beside it, `best` whichever of the rules by both directions' links errs least
-on that very set, by gold. The last columns are paired differences to the prior and to
-eflomal's rules: negative is better than those. Means over the sets follow, and the
-difference to the prior over the sentences of all. Keeps the alignments in `--out`, and
-does not run again what is there already.
+the prior beside it, `best` whichever of either direction alone and the rules that join
+their links errs least on that very set, by gold. The last columns are paired
+differences to the prior and to eflomal's rules: negative is better than those. Means
+over the sets follow, and the difference to the prior over the sentences of all. Keeps
+the alignments in `--out`, and does not run again what is there already.
 
 `eflomal` and `fast_align` are what people use; through sil-thot, fast_align and a model
 like eflomal's run without a compiler. sil-thot is LGPL, eflomal GPL: this benchmark

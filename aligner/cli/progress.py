@@ -33,11 +33,12 @@ def describe(report: TrainingReport) -> str:
     """Return a report as one line of fixed width."""
     left = report.seconds_left
     rest = clock(left) if math.isfinite(left) else "?"
+    guided = "" if report.guided is None else f"  guided {report.guided:6.3f}"
     return (
         f"{report.kind:5}  step {report.updates:6d}  epoch {report.epoch:6.2f}  "
         f"loss {report.loss:6.3f}  ppl {report.perplexity:8.2f}  "
         f"lr {report.learning_rate:.1e}  {report.tokens_per_second:6.0f} tok/s  "
-        f"{clock(report.seconds):>7}  left {rest:>7}"
+        f"{clock(report.seconds):>7}  left {rest:>7}{guided}"
     )
 
 

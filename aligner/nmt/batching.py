@@ -163,8 +163,8 @@ class Batches:
             chosen = chosen[chosen < pairs]
             yield np.concatenate([chosen + way * pairs for way in range(ways)])
 
-    def in_order(self, first: int = 0, of: int = 1) -> Iterator[Batch]:
-        """Yield all examples once, sorted by length, for validation.
+    def in_order(self, first: int = 0, of: int = 1) -> Iterator[Examples]:
+        """Yield the examples of each batch, sorted by length, for validation.
 
         Or each so manieth batch, from a first one on.
         """
@@ -172,8 +172,7 @@ class Batches:
         order = np.lexsort(
             (self.read_lengths(examples), self.written_lengths(examples))
         )
-        for batch in self._cut(order)[first::of]:
-            yield self.load(batch)
+        yield from self._cut(order)[first::of]
 
     def load(self, examples: Examples) -> Batch:
         """Return the padded batch of some examples."""

@@ -36,8 +36,8 @@ MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
 
 
 def perplexity(state: TrainingState) -> float:
-    """Return the lowest perplexity that was reached on validation text."""
-    return math.exp(min(state.best_loss, MAX_EXPONENT))
+    """Return the perplexity on validation text, of the weights that are kept."""
+    return math.exp(min(state.translation_loss, MAX_EXPONENT))
 
 
 def finish(

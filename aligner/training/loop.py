@@ -22,12 +22,12 @@ from aligner.nmt.checkpoint import save_weights
 from aligner.nmt.config import TrainingConfig, learning_rate
 from aligner.nmt.transformer import Transformer
 from aligner.training.guide import Guide
-from aligner.training.loss import validation_loss
 from aligner.training.meter import Meter
 from aligner.training.objective import Objective
 from aligner.training.processes import ALONE, Processes
 from aligner.training.progress import Listener
 from aligner.training.state import OUT_OF_TIME, STATE, TrainingState
+from aligner.training.validation import validation_losses
 
 
 class Prepared(NamedTuple):
@@ -62,11 +62,13 @@ class Training:
         guide: Guide | None = None,
         lines: NDArray[np.int64] | None = None,
         processes: Processes = ALONE,
+        valid_told: Guide | None = None,
     ) -> None:
         """Prepare to train a network, on the device that it is on.
 
-        With a guide, one layer's attention is trained towards it. `lines` says where in
-        the text, from 0, each training pair comes from.
+        With a guide, one layer's attention is trained towards it; `valid_told` says
+        where it is told beforehand to look on held-out text, if it is. `lines` says
+        where in the text, from 0, each training pair comes from.
         """
         self.network = network
         self.processes = processes
@@ -80,6 +82,7 @@ class Training:
         self.config = config
         self.directory = directory
         self.guide = guide
+        self.valid_told = valid_told
         self.lines = np.arange(len(train.bitext)) if lines is None else lines
         self.recent: list[NDArray[np.int64]] = []  # batches since the loss was checked
         self.device = next(network.parameters()).device
@@ -99,7 +102,9 @@ class Training:
     ) -> TrainingState:
         """Train until a limit, or until the validation loss stops falling.
 
-        The weights of the best validation are in the model directory then. `listen`
+        That is of translation, or with a guide, of the words that should arrive in the
+        guided layer. The weights of the best validation are in the model directory
+        then. `listen`
         gets a report every few seconds and one for each validation. `is_to_stop` is
         asked after every update: the training then leaves a checkpoint, unfinished.
 
@@ -232,24 +237,28 @@ class Training:
             state.finished = OUT_OF_TIME
 
     def _validate(self, meter: Meter) -> None:
-        state = self.state
-        loss = validation_loss(
+        state, config = self.state, self.config
+        predicts = self.guide is not None and config.prediction_weight > 0
+        losses = validation_losses(
             self.network,
             self.valid,
-            self.config.precision,
+            config.precision,
             self.device,
-            self.processes,
+            layer=config.guide_layer - 1 if predicts else None,
+            told=self.valid_told,
+            processes=self.processes,
         )
-        if loss < state.best_loss:
-            state.best_loss, state.best_update = loss, state.updates
+        if losses.deciding < state.best_loss:
+            state.best_loss, state.best_update = losses.deciding, state.updates
+            state.translation_loss = losses.translation
             state.bad_validations = 0
             if self.processes.is_first:
                 save_weights(self.directory, self.network)
         else:
             state.bad_validations += 1
-        meter.report("valid", loss)
+        meter.report("valid", losses.translation, losses.prediction)
         meter.restart()
-        if state.bad_validations >= self.config.patience and not state.finished:
+        if state.bad_validations >= config.patience and not state.finished:
             state.finished = f"no better for {state.bad_validations} validations"
 
     def save(self) -> None:

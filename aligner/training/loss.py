@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aligner.nmt.batching import Batch, Batches
+from aligner.nmt.batching import Batch
 from aligner.nmt.norms import squared_layer_norms
-from aligner.nmt.precision import attention_kernels, computing
 from aligner.nmt.transformer import PAD, Transformer, source_mask
 from aligner.text.subwords import UNK
 from aligner.training.cross_entropy import cross_entropy
-from aligner.training.processes import ALONE, Processes
 
 DRAWN = 500  # subwords that a target subword competes with, besides the batch's own
 LEAST_SHARE = 1e-6  # bounds what a single missed link costs
@@ -135,21 +133,25 @@ def unsaid(network: Transformer, arrived: Tensor, batch: Batch) -> Tensor:
     return functional.cross_entropy(scores, target, reduction="sum")
 
 
-@torch.no_grad()
-def validation_loss(
+def prediction_loss(
     network: Transformer,
-    batches: Batches,
-    precision: str,
-    device: torch.device,
-    processes: Processes = ALONE,
-) -> float:
-    """Return the mean cross-entropy on held-out text, in nats per target subword."""
-    network.eval()
-    sums = torch.zeros(2, device=device)  # the loss, the subwords
-    with computing(precision, device), attention_kernels(device):
-        for batch in batches.in_order(processes.number, processes.of):
-            sums[0] += translation_loss(network, batch.to(device))
-            sums[1] += len(batch.places)
-    network.train()
-    total, subwords = processes.summed(sums).tolist()
-    return float(total / max(subwords, 1))
+    batch: Batch,
+    layer: int,
+    memory: Tensor,
+    expected: Tensor | None = None,
+) -> Tensor:
+    """Return the summed `unsaid` of a layer as it aligns: no part of it is random.
+
+    Nothing is hidden, and a subword competes with all others. Arguments as for
+    `guided_losses`.
+    """
+    attended = next(
+        network.attended(
+            batch.src, batch.tgt, first=layer, count=1, whole=True, memory=memory,
+            expected=expected,
+        )
+    )  # fmt: skip
+    fed = batch.tgt[:, 1:]
+    real = fed.ne(PAD)
+    arrived = attended.arrived()[:, 1:][real]
+    return cross_entropy(arrived, network.embedding.weight, fed[real])

@@ -92,7 +92,7 @@ class Meter:
         self.loss = torch.zeros_like(self.loss)
         self.subwords = self.translated = 0
 
-    def report(self, kind: str, loss: float) -> None:
+    def report(self, kind: str, loss: float, guided: float | None = None) -> None:
         """Tell the listener where the training stands."""
         state, config = self.training.state, self.training.config
         if self.subwords:  # else it is as it was: a report was due just now
@@ -115,6 +115,7 @@ class Meter:
                 seconds=seconds,
                 share=self.share(),
                 seconds_left=max(0.0, seconds_left),
+                guided=guided,
             )
         )
 

@@ -174,13 +174,15 @@ def _prepare(
         told = expected is links
         links = links and links.select(fitting)
         expected = links if told else expected and expected.select(fitting)
-    guide = None
+    guide = valid_told = None
     start_from = task.files.start_from
     if start_from is not None and not task.goes_on:
         load_weights(Path(start_from), model.network)
         log.info("weights: those of %s", start_from)
     if links is not None:
         guide = Guide.of(pairs, links, subwords, expected)
+        if expected is not None and model.prior is not None:
+            valid_told = _told(text.valid.select(fitting_valid), model.prior, model)
         if start_from is None and not task.goes_on:
             layer = config.training.guide_layer - 1
             start_from_guide(model.network, train, guide, layer)
@@ -193,8 +195,15 @@ def _prepare(
         guide,
         lines,
         processes,
+        valid_told,
     )
     return training, [text.valid[i] for i in fitting_valid[:VALID_PAIRS]]
+
+
+def _told(text: NumberedBitext, prior: Prior, model: TranslationModel) -> Guide:
+    """Return where a prior tells the attention to look."""
+    known = text.renamed(str.lower) if model.config.subwords.lowercase else text
+    return Guide.of(text, prior.soft_links(known), model.subwords)
 
 
 def _subwords(train: NumberedBitext, task: Task) -> Subwords:

@@ -101,11 +101,11 @@ class TrainingRun:
                 f"lower learning_rate than {self.task.config.training.learning_rate:g}"
             )
         log.info(
-            "training ended after %s: %s; best perplexity %.2f at step %d",
+            "training ended after %s: %s; weights of step %d, perplexity %.2f",
             clock(state.seconds),
             state.finished,
-            perplexity(state),
             state.best_update,
+            perplexity(state),
         )
 
     def finish(self) -> TranslationModel:

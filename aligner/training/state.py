@@ -18,8 +18,10 @@ class TrainingState:
         updates: optimizer steps taken.
         epoch: passes over the data completed.
         examples: examples done in the present pass.
-        best_loss: the lowest validation loss, in nats per target subword.
+        best_loss: the lowest validation loss, in nats per target subword: of
+            translation, or of what should arrive in the guided layer.
         best_update: the update that reached it.
+        translation_loss: of translation, there.
         bad_validations: validations since then.
         seconds: training time, over all runs.
         finished: why the training ended; empty while it has not.
@@ -30,15 +32,22 @@ class TrainingState:
     examples: int = 0
     best_loss: float = math.inf
     best_update: int = 0
+    translation_loss: float = math.inf
     bad_validations: int = 0
     seconds: float = 0.0
     finished: str = ""
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> "TrainingState":
-        """Return what a checkpoint holds, without what earlier versions kept more."""
+        """Return what a checkpoint holds, without what earlier versions kept more.
+
+        Of a version that went by translation alone, no loss is the best one any more.
+        """
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        state = cls(**{name: value for name, value in values.items() if name in known})
+        if "translation_loss" not in values:
+            state.best_loss, state.bad_validations = math.inf, 0
+        return state
 
     def is_finished(self) -> bool:
         """Tell whether the training has ended."""

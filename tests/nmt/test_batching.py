@@ -236,7 +236,7 @@ def test_validation_has_every_example_once(
 ) -> None:
     batches = Batches(bitext_of(sizes), "both", budget)
     rows = 0
-    for batch in batches.in_order():
+    for batch in map(batches.load, batches.in_order()):
         rows += len(batch.src)
         assert max(batch.src.numel(), batch.tgt.numel()) <= budget or len(batch.src) < 2
     assert rows == 2 * len(sizes)

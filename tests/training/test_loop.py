@@ -24,10 +24,11 @@ from aligner.training import loop as training_module
 from aligner.training import meter as meter_module
 from aligner.training.guide import Guide
 from aligner.training.loop import Training
-from aligner.training.loss import guided_losses, translation_loss, validation_loss
+from aligner.training.loss import guided_losses, translation_loss
 from aligner.training.processes import Processes
 from aligner.training.progress import TrainingReport
 from aligner.training.state import STATE, TrainingState
+from aligner.training.validation import ValidationLosses, validation_losses
 
 TRAIN = random_bitext(40, seed=1)  # about 25 batches of 40 tokens
 VALID = random_bitext(8, seed=2)
@@ -53,6 +54,7 @@ def training_in(
     dropout: float = 0.3,
     bitext: EncodedBitext = TRAIN,
     guide: Guide | None = None,
+    valid_told: Guide | None = None,
 ) -> Training:
     torch.manual_seed(seed)
     shape = sizes(dropout=dropout, encoder_layers=1, decoder_layers=1)
@@ -65,6 +67,7 @@ def training_in(
         settings,
         directory,
         guide,
+        valid_told=valid_told,
     )
 
 
@@ -355,11 +358,14 @@ def test_every_pass_feeds_every_example_once(
 
 
 def scripted(
-    training: Training, losses: list[float], patch: pytest.MonkeyPatch
+    losses: list[ValidationLosses] | list[float], patch: pytest.MonkeyPatch
 ) -> None:
-    """Let the validations find these losses."""
-    script = iter(losses)
-    patch.setattr(training_module, "validation_loss", lambda *_: next(script))
+    """Let the validations find these losses, or those of translation."""
+    script = (
+        loss if isinstance(loss, ValidationLosses) else ValidationLosses(loss)
+        for loss in losses
+    )
+    patch.setattr(training_module, "validation_losses", lambda *_, **__: next(script))
 
 
 def test_it_ends_when_the_loss_stops_falling(
@@ -367,7 +373,7 @@ def test_it_ends_when_the_loss_stops_falling(
 ) -> None:
     """Best at the third validation, then two that are no better; a tie is none."""
     training = training_in(tmp_path, config(patience=2, max_updates=1000))
-    scripted(training, [5.0, 6.0, 4.0, 4.0, 4.5], monkeypatch)
+    scripted([5.0, 6.0, 4.0, 4.0, 4.5], monkeypatch)
     at_validation: list[dict[str, Tensor]] = []
     state = training.run(lambda _: at_validation.append(weights(training)))
     assert state.finished == "no better for 2 validations"
@@ -379,7 +385,7 @@ def test_a_better_loss_renews_patience(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = training_in(tmp_path, config(patience=2, max_updates=1000))
-    scripted(training, [5.0, 6.0, 4.0, 4.1, 3.9, 5.0, 5.0], monkeypatch)
+    scripted([5.0, 6.0, 4.0, 4.1, 3.9, 5.0, 5.0], monkeypatch)
     assert training.run(quiet).updates == 21
 
 
@@ -387,9 +393,50 @@ def test_a_loss_that_is_no_number_is_no_improvement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = training_in(tmp_path, config(patience=2, max_updates=1000))
-    scripted(training, [5.0, math.nan, math.nan], monkeypatch)
+    scripted([5.0, math.nan, math.nan], monkeypatch)
     state = training.run(quiet)
     assert (state.best_loss, state.updates) == (5.0, 9)
+
+
+def test_with_a_guide_what_arrives_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best translation is at the first validation, the best prediction later."""
+    training = training_in(tmp_path, config(patience=2, max_updates=1000), guide=GUIDE)
+    losses = [(3.0, 5.0), (4.0, 4.0), (6.0, 4.5), (5.0, 4.1)]
+    scripted([ValidationLosses(*pair) for pair in losses], monkeypatch)
+    reports: list[TrainingReport] = []
+    state = training.run(reports.append)
+    assert state.finished == "no better for 2 validations"
+    assert (state.best_update, state.best_loss, state.translation_loss) == (6, 4, 4)
+    shown = [(r.loss, r.guided) for r in reports if r.kind == "valid"]
+    assert shown == losses
+
+
+@pytest.mark.parametrize("prediction_weight", [0.0, 1.0])
+@pytest.mark.parametrize("guide", [None, random_guide(TRAIN)])
+def test_what_is_measured_is_what_is_learnt(
+    tmp_path: Path, guide: Guide | None, prediction_weight: float
+) -> None:
+    told = random_guide(VALID, seed=2)
+    settings = config(max_updates=3, prediction_weight=prediction_weight)
+    training = training_in(tmp_path, settings, guide=guide, valid_told=told)
+    state = training.run(quiet)
+    predicts = guide is not None and prediction_weight > 0
+    losses = validation_losses(
+        training.network, training.valid, "float32", training.device,
+        layer=0 if predicts else None, told=told,
+    )  # fmt: skip
+    assert (losses.prediction is not None) == predicts
+    assert state.best_loss == pytest.approx(losses.deciding)
+    assert state.translation_loss == pytest.approx(losses.translation)
+
+
+def test_a_state_of_before_has_no_best_loss() -> None:
+    """It was translation's, which decides no more."""
+    stored = {"updates": 7, "best_loss": 3.0, "best_update": 5, "bad_validations": 1}
+    state = TrainingState.stored(stored)
+    assert (state.updates, state.best_loss, state.bad_validations) == (7, math.inf, 0)
 
 
 # One update
@@ -463,9 +510,9 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     training = training_in(tmp_path, settings, dropout=0.0)
 
     def loss() -> float:
-        return validation_loss(
+        return validation_losses(
             training.network, training.train, "float32", torch.device("cpu")
-        )
+        ).translation
 
     before = loss()
     training.run(quiet)
@@ -593,9 +640,9 @@ def test_the_reported_loss_is_per_subword(
 
     monkeypatch.setattr(meter_module.Meter, "count", watched)
     training.run(quiet)
-    expected = validation_loss(
+    expected = validation_losses(
         training.network, training.train, "float32", torch.device("cpu")
-    )
+    ).translation
     assert sum(losses) / sum(subwords) == pytest.approx(expected, rel=1e-4)
     assert sum(subwords) == training.train.written_lengths(np.arange(80)).sum()
 

@@ -19,9 +19,9 @@ from aligner.training.loss import (
     LEAST_SHARE,
     guided_losses,
     hidden,
+    prediction_loss,
     translation_loss,
     unsaid,
-    validation_loss,
 )
 
 CPU = torch.device("cpu")
@@ -65,19 +65,6 @@ def test_only_real_subwords_meet_the_vocabulary(
     monkeypatch.setattr(loss_module, "cross_entropy", counted)
     translation_loss(network, batch)
     assert seen == [int(batch.predicted.ne(PAD).sum())]
-
-
-@pytest.mark.parametrize("budget", [1, 30, 1000])
-def test_validation_is_the_mean_however_it_is_cut(budget: int) -> None:
-    network = random_network(sizes(dropout=0.5)).train()
-    bitext = random_bitext(10)
-    found = validation_loss(network, Batches(bitext, "both", budget), "float32", CPU)
-    assert network.training, "training goes on afterwards"
-    whole = Batches(bitext, "both", 10_000).load(np.arange(20))
-    network.eval()
-    with torch.no_grad():
-        expected = naive_loss(network, whole, 0.0) / int(whole.predicted.ne(PAD).sum())
-    assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +139,33 @@ def test_the_guided_losses_equal_the_loop(layer: int, expected: Tensor | None) -
     total, arrived = naive_guided(network, layer, expected)
     assert float(missed) == pytest.approx(total, rel=1e-4)
     # Of 20 subwords, all are drawn: every one but PAD competes.
-    naive = 0.0
-    for subword, vector in arrived.values():
-        scores = (network.embedding.weight[PAD + 1 :] @ vector).double()
-        naive -= float(scores.log_softmax(0)[subword - PAD - 1])
+    naive = naive_unsaid(network, arrived, range(PAD + 1, 20))
     assert float(unsaid) == pytest.approx(naive, rel=1e-4)
+
+
+def naive_unsaid(
+    network: Transformer,
+    arrived: dict[tuple[int, int], tuple[int, Tensor]],
+    known: range,
+) -> float:
+    """Return the sum of -log p over what should have arrived, among some subwords."""
+    total = 0.0
+    for subword, vector in arrived.values():
+        scores = (network.embedding.weight[known] @ vector).double()
+        total -= float(scores.log_softmax(0)[known.index(subword)])
+    return total
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+@pytest.mark.parametrize("expected", [None, TOLD])
+@torch.no_grad()
+def test_prediction_is_among_all_subwords(layer: int, expected: Tensor | None) -> None:
+    network = random_network(sizes(), vocab_size=5000)
+    memory = network.encode(BATCH.src)
+    found = prediction_loss(network, BATCH, layer, memory, expected)
+    _, arrived = naive_guided(network, layer, expected)
+    naive = naive_unsaid(network, arrived, range(5000))
+    assert float(found) == pytest.approx(naive, rel=1e-4)
 
 
 @torch.no_grad()

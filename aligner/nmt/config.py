@@ -81,7 +81,7 @@ class TrainingConfig(Section):
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     guide_layer: int = Field(1, ge=1)  # the decoder layer that a guide trains
-    guide_weight: float = Field(0.3, ge=0)  # of its loss beside translation's
+    guide_weight: float = Field(1.0, ge=0)  # of its loss beside the others
     prediction_weight: float = Field(1.0, ge=0)  # of the words that should arrive there
     hide_target: float = Field(0.5, ge=0, le=1)  # of what the guided pass is fed
     translate_every: int = Field(16, ge=1)  # updates, of those with a guide

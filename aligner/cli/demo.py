@@ -161,5 +161,4 @@ def _print_next_steps() -> None:
         "\n"
         "  aligner train --src my.en --tgt my.fr --out models/enfr --max-minutes 20\n"
         "  aligner align models/enfr --src my.en --tgt my.fr > my.align\n"
-        "  aligner evaluate --gold my.gold --hyp my.align\n"
     )

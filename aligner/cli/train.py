@@ -123,7 +123,8 @@ def train(
 ) -> None:
     """Train a translation model on parallel text, for `aligner align`.
 
-    Kill it at any moment: the same command with --resume goes on.
+    Kill it at any moment once the network learns: the same command with --resume
+    goes on.
     """
     from aligner.cli.training import train_and_show
     from aligner.nmt.config import read_config

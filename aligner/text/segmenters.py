@@ -1,7 +1,7 @@
 """Segmenters of others, for scripts that are written without spaces between words.
 
 Japanese, Chinese, Thai, Khmer, Lao and Burmese; an extra, as dictionaries are large:
-`pip install 'norm-aligner[segment]'`. Which were chosen, and why: docs/formats.md.
+`pip install '.[segment]'`. Which were chosen, and why: docs/formats.md.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def load_segmenter(language: str) -> Segmenter:
     except ImportError as error:
         raise ConfigError(
             f"words of {language}: expected the package {package}, got: {error} "
-            "(pip install 'norm-aligner[segment]')"
+            "(pip install '.[segment]')"
         ) from None
 
 

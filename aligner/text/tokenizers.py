@@ -256,8 +256,7 @@ def _say_unicode(language: str) -> None:
 @cache
 def _say_characters(language: str) -> None:
     log.warning(
-        "words of %s: single characters, without %s (pip install "
-        "'norm-aligner[segment]')",
+        "words of %s: single characters, without %s (pip install '.[segment]')",
         language,
         PACKAGES[language],
     )

@@ -148,7 +148,7 @@ def test_without_segmenters_characters_are_words_and_it_is_said_once(
         "words of ja: single characters",
         "words of th: single characters",
     ]
-    assert "pip install 'norm-aligner[segment]'" in said[0]
+    assert "pip install '.[segment]'" in said[0]
 
 
 def test_a_segmenter_that_was_used_and_is_missing_is_named(

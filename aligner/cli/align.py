@@ -147,8 +147,7 @@ def align(
             metavar="X",
             callback=within(SHARE),
             help="What the statistical prior counts beside the attention, from 0, "
-            "not mixed in (a guided model is told it all the same), to 1, alone. "
-            "Default: as the model has it.",
+            "not mixed in, to 1, alone. Default: as the model has it.",
         ),
     ] = None,
     encoder: Annotated[str | None, ENCODER] = None,

@@ -131,7 +131,7 @@ def prior(
         align_by(known, text, part, places, (preset, threshold, cover), max_words)
         return
     if save:
-        check_directory(save)
+        _check_place(save)
     entries = read_dictionary(dictionary, text.languages) if dictionary else None
     reads = None if encoder is None else _load_encoder(encoder, device)
     needs_lines = text.is_raw or format == "jsonl"
@@ -142,8 +142,23 @@ def prior(
     known, links = _learn(usable, entries, reads, text.languages, covers=covers)
     chosen = threshold_for(known, preset, threshold)
     if save:
-        _save(known, save)
+        from aligner.pretrained.prior_with_encoder import save_known
+
+        save_known(save, known)
     write_links(links, usable, kept, places, (chosen, cover))
+
+
+def _check_place(directory: Path) -> None:
+    """Check that a prior can be kept in a directory.
+
+    Raises:
+        ConfigError: it is none, or a model's, whose prior would be replaced.
+    """
+    from aligner.nmt.checkpoint import CONFIG
+
+    check_directory(directory)
+    if (directory / CONFIG).is_file():
+        raise ConfigError(f"--save {directory}: expected no model there, got one")
 
 
 def _load_encoder(name: str, device: str) -> "WordEncoder":
@@ -164,16 +179,6 @@ def _with_encoder(
 
     first = () if first_piped(text.src, text.tgt) else text.pairs()
     return PriorWithEncoder.of(prior, directory, _load_encoder(encoder, device), first)
-
-
-def _save(known: "Known", directory: Path) -> None:
-    from aligner.prior.prior import Prior
-    from aligner.prior.storage import save_prior
-
-    if isinstance(known, Prior):
-        save_prior(directory, known)
-    else:
-        known.save(directory)
 
 
 def _learn(

@@ -30,7 +30,7 @@ QUIET_SECONDS = 2.0  # what is done by then needs no figures
 
 
 def describe(report: TrainingReport) -> str:
-    """Return a report as one line of fixed width."""
+    """Return a report as one line; that of a validation may be longer."""
     left = report.seconds_left
     rest = clock(left) if math.isfinite(left) else "?"
     guided = "" if report.guided is None else f"  guided {report.guided:6.3f}"

@@ -241,9 +241,12 @@ def _tasks_of_seeds(out: Path, given: Given, seeds: int) -> Iterator["Task"]:
     from aligner.training.start import usual_recipe
 
     usual = recipe = given.recipe or usual_recipe(given.files)
-    earlier = sorted(out.glob(f"seed-*/{CONFIG}")) if given.resume else []
-    if earlier and given.recipe is None:  # what is not begun yet is like what is
-        recipe = read_stored_config(earlier[0].parent)
+    earlier = [path.parent for path in out.glob(f"seed-*/{CONFIG}")]
+    if given.resume and earlier and given.recipe is None:
+        # What is not begun yet is like what is.
+        usual = recipe = min(
+            map(read_stored_config, earlier), key=lambda one: one.training.seed
+        )
     first = given.changes.get("seed", usual.training.seed)
     for seed in range(first, first + seeds):
         place = out / f"seed-{seed}"

@@ -32,7 +32,6 @@ from aligner.terms import (
 )
 from aligner.text.subwords import Subwords, tag
 from aligner.text.tokenizers import WordTokenizer, word_tokenizers
-from aligner.text.words import lowered
 
 GROWTH = 4  # characters, at most, that one becomes in the form that subwords know
 
@@ -87,7 +86,6 @@ class Aligner(PairAligner):
         self.max_length = max_length
         self.prior = prior or model.prior
         self.prior_weight = prior_weight if self.prior else 0.0
-        self.lowercase = model.config.subwords.lowercase
         self.precision = precision
         self._check()
 
@@ -212,8 +210,6 @@ def with_encoder(
         raise ModelError(f"{directory}: expected a model with a prior, got none")
     device = str(next(model.network.parameters()).device)
     loaded = WordEncoder.load(encoder, device, precision)
-    if model.config.subwords.lowercase:
-        pairs = ((lowered(src), lowered(tgt)) for src, tgt in pairs)
     return PriorWithEncoder.of(model.prior, directory, loaded, pairs)
 
 
@@ -254,10 +250,7 @@ def segment(
     if not model.meta.expects_prior or model.prior is None:
         return [SubwordPair.of(pair, model.subwords) for pair in pairs]
     if expected is None:
-        of_prior = pairs
-        if model.config.subwords.lowercase:
-            of_prior = [(lowered(src), lowered(tgt)) for src, tgt in pairs]
-        expected = model.prior.word_scores(of_prior)
+        expected = model.prior.word_scores(pairs)
     return [
         SubwordPair.of(pair, model.subwords, joint_links(*shares))
         for pair, shares in zip(pairs, expected, strict=True)

@@ -17,14 +17,14 @@ from aligner.prior.prior import Prior
 from aligner.terms import OneWay
 from aligner.text.numbered import NumberedBitext
 from aligner.text.numbered import WordPair as WordPair
-from aligner.text.words import check_words, lowered
+from aligner.text.words import check_words
 
 BothWays = tuple[WordScores, WordScores]  # forward and reverse, as `PairScores`
 FIRST_CHUNK_PAIRS = 128  # so that the first links come soon
 CHUNK_PAIRS = 2048
 CHUNK_CELLS = 4_000_000  # source words x target words, over the chunk
 PRIOR_WEIGHT = 0.5  # of the prior, beside the attention
-TOLD_WEIGHT = 0.25  # beside one that is told what the prior expects, so has it already
+TOLD_WEIGHT = 0.2  # beside one that is told what the prior expects, so has it already
 
 
 class PairAligner(ABC):
@@ -34,13 +34,11 @@ class PairAligner(ABC):
         rule: how scores become links.
         prior: what is mixed with the networks' scores, if anything.
         prior_weight: from 0, the networks alone, to 1, the prior alone.
-        lowercase: whether the prior knows words in lower case only.
     """
 
     rule: LinkRule
     prior: Prior | PriorWithEncoder | None
     prior_weight: float
-    lowercase: bool = False
 
     @abstractmethod
     def _network_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
@@ -100,15 +98,8 @@ class PairAligner(ABC):
         """Return what the prior says of each pair as a whole, if it does."""
         found = None
         if self.prior is not None:
-            text = NumberedBitext.of(self._of_prior(pairs))
-            found = self.prior.pair_scores(text)
+            found = self.prior.pair_scores(NumberedBitext.of(pairs))
         return [None] * len(pairs) if found is None else found.tolist()
-
-    def _of_prior(self, pairs: Sequence[WordPair]) -> Sequence[WordPair]:
-        """Return pairs as the prior knows their words."""
-        if not self.lowercase:
-            return pairs
-        return [(lowered(src), lowered(tgt)) for src, tgt in pairs]
 
     def _word_scores(self, pairs: Sequence[WordPair]) -> list[PairScores]:
         if self.prior is None or not self.prior_weight:
@@ -125,7 +116,7 @@ class PairAligner(ABC):
         """Return both directions' shares by the prior alone, which must be there."""
         if self.prior is None:
             raise ValueError("expected a prior")
-        return self.prior.word_scores(self._of_prior(pairs))
+        return self.prior.word_scores(pairs)
 
     def _mixed(
         self, scores: Sequence[PairScores], expected: Sequence[BothWays]

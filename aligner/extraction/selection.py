@@ -26,7 +26,7 @@ from aligner.ranges import Range
 from aligner.terms import Preset
 from aligner.text.subwords import tag
 
-# How much recall counts beside precision, the β of F_β, by the name of a preset.
+# How much recall counts beside precision, the β of F_β.
 BETA = Range(0, 1000, above=True)
 
 
@@ -36,7 +36,8 @@ class ReadingChoice:
 
     Attributes:
         reading: the layer and rows to read.
-        criterion: what was compared: agreement, or mean norm.
+        criterion: what was compared, such as agreement, or mean norm; `guided` if
+            nothing was.
         figures: the criterion for every reading that was tried.
     """
 

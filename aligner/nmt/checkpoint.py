@@ -2,15 +2,16 @@
 
 config.toml        the configuration that the model was trained with
 subwords.model     sentencepiece (two files where the vocabularies are separate)
-model.safetensors  the weights with the best validation loss
-prior.safetensors  the statistical prior, where one guided the training
+model.safetensors  the weights with the lowest loss on held-out text
+prior.safetensors  the statistical prior, where one guided the training; and
+                   encoder.safetensors, how an encoder is read that guided too
 meta.json          version, seed, digests of the data, training figures, and the
                    layer, rows and thresholds chosen for alignment
 training/          what resuming needs; can be deleted
 log.jsonl          the training's figures, one line an interval
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -74,7 +75,10 @@ def load_model(directory: Path, device: str | torch.device = "cpu") -> Translati
     network = Transformer(config.transformer, subwords.vocab_size)
     load_weights(directory, network)
     expected = meta.files.guide == "auto" or (directory / PRIOR).exists()
-    prior = load_prior(directory) if expected else None
+    prior = None
+    if expected:  # earlier versions did not note the case in the prior itself
+        lowercase = config.subwords.lowercase
+        prior = replace(load_prior(directory), lowercase=lowercase)
     return TranslationModel(config, subwords, network.to(device).eval(), meta, prior)
 
 
@@ -96,7 +100,8 @@ def check_model(directory: Path) -> None:
     """
     if not directory.is_dir():
         raise ModelError(f"{directory}: no such model directory")
-    if seeds := sorted(directory.glob(f"seed-*/{CONFIG}")):
+    seeds = sorted(directory.glob(f"seed-*/{CONFIG}"))
+    if seeds and not (directory / CONFIG).is_file():
         raise ModelError(
             f"{directory}: expected one model, got a directory of {len(seeds)}, "
             f"such as {seeds[0].parent}"

@@ -116,6 +116,9 @@ class Attended(NamedTuple):
         return self.attention.weighted(self.weights, self.values)
 
 
+AFTER_ATTENTION = ("feed_forward.", "around_feed.")  # of a decoder layer's weights
+
+
 class DecoderLayer(nn.Module):
     """Self-attention, causal or not, attention to the source, then feed-forward."""
 
@@ -271,14 +274,18 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Return the decoder's states (B, T, D) for its inputs (B, T), all at once.
 
-        The weights of a `constant` layer, from 0, learn nothing from what becomes of
+        The attention of a `constant` layer, from 0, learns nothing from what becomes of
         the states.
         """
         x = self.embed_written(tgt)
         for number, layer in enumerate(self.decoder_layers):
             if number == constant:
-                weights = {name: w.detach() for name, w in layer.named_parameters()}
-                x = functional_call(layer, weights, (x, memory, mask))
+                attention = {
+                    name: weight.detach()
+                    for name, weight in layer.named_parameters()
+                    if not name.startswith(AFTER_ATTENTION)
+                }
+                x = functional_call(layer, attention, (x, memory, mask))
             else:
                 x = layer(x, memory, mask)
         return self.decoder_norm(x)  # type: ignore[no-any-return]

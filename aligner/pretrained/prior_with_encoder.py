@@ -21,7 +21,12 @@ from aligner.errors import CorpusError
 from aligner.links.aligned_pair import AlignedPair
 from aligner.links.matching import joint_scores, mixed
 from aligner.pretrained.encoder_evidence import BothWays, EncoderEvidence, Floats
-from aligner.pretrained.storage import has_choice, load_choice, save_choice
+from aligner.pretrained.storage import (
+    forget_choice,
+    has_choice,
+    load_choice,
+    save_choice,
+)
 from aligner.pretrained.word_encoder import WordEncoder
 from aligner.prior.by_part import aligned_by_part, numbered
 from aligner.prior.prior import Prior
@@ -90,7 +95,7 @@ class PriorWithEncoder:
             encoder = WordEncoder.load(encoder)
         if not isinstance(pairs, NumberedBitext):
             pairs = numbered(pairs)
-        some = sample_of(pairs)
+        some = prior.as_read(sample_of(pairs))
         log.info("encoder: trying its layers on %d pairs", len(some))
         links = prior.word_scores(some)
         evidence, found = EncoderEvidence.choose(encoder, some, links)
@@ -139,8 +144,8 @@ class PriorWithEncoder:
         """
         if isinstance(encoder, str):
             encoder = WordEncoder.load(encoder)
-        some = [] if has_choice(Path(directory)) else list(islice(pairs, SAMPLE_PAIRS))
-        if some:
+        full = () if has_choice(Path(directory)) else filter(all, pairs)
+        if some := list(islice(full, SAMPLE_PAIRS)):
             return cls.choose(prior, encoder, some)
         return cls(prior, *load_choice(Path(directory), encoder))
 
@@ -163,7 +168,8 @@ class PriorWithEncoder:
         The rows need to be brought to sum 1.
         """
         of_prior = self.prior.word_scores(pairs)
-        return list(map(_mixed, of_prior, self.evidence.word_scores(pairs)))
+        of_encoder = self.evidence.word_scores(self.prior.as_read(pairs))
+        return list(map(_mixed, of_prior, of_encoder))
 
     def align(
         self,
@@ -216,6 +222,15 @@ class PriorWithEncoder:
                 links.append(np.array([len(found.src)]), found)
             on_pairs(last, len(text))
         return replace(links.finish(), scores=self.pair_scores(text))
+
+
+def save_known(directory: Path, known: Prior | PriorWithEncoder) -> None:
+    """Write a prior, with how an encoder is read beside it only if it has one."""
+    if isinstance(known, PriorWithEncoder):
+        known.save(directory)
+        return
+    save_prior(directory, known)
+    forget_choice(directory)
 
 
 def _parts(text: NumberedBitext) -> Iterator[tuple[int, int]]:

@@ -44,6 +44,11 @@ def has_choice(directory: Path) -> bool:
     return (directory / ENCODER).exists()
 
 
+def forget_choice(directory: Path) -> None:
+    """Remove what was chosen beside an earlier prior of a directory."""
+    (directory / ENCODER).unlink(missing_ok=True)
+
+
 def load_choice(
     directory: Path, encoder: WordEncoder
 ) -> tuple[EncoderEvidence, Doubles]:
@@ -56,8 +61,8 @@ def load_choice(
     path = directory / ENCODER
     if not has_choice(directory):
         raise ModelError(
-            f"{directory}: expected it to be learnt with an encoder, but {ENCODER} is "
-            "missing"
+            f"{directory}: expected it to be learnt with an encoder, or text in files "
+            f"to choose by, but {ENCODER} is missing"
         )
     try:
         arrays = load_file(path)

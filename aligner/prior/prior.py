@@ -30,7 +30,7 @@ from aligner.processors import cpu_share
 from aligner.terms import Cover, Preset
 from aligner.text.numbered import NumberedBitext, WordPair
 from aligner.text.tokenizers import Languages
-from aligner.text.words import canonical
+from aligner.text.words import canonical, lowered
 
 log = logging.getLogger(__name__)
 PART = 10_000  # pairs of a text to align that are handled together
@@ -53,6 +53,7 @@ class Prior:
             if that was raw.
         classifier: what tells translations from junk; None if an earlier version kept
             this, or there was no pair of usual length to fit it on.
+        lowercase: whether it knows words in lower case only, and reads others so.
     """
 
     spellings: tuple[KnownPairs, ...]
@@ -63,6 +64,7 @@ class Prior:
     thresholds: Doubles
     tokenize: Languages | None = None
     classifier: PairClassifier | None = None
+    lowercase: bool = False
 
     def align(
         self,
@@ -130,8 +132,14 @@ class Prior:
         Forward (target words, source words + 1) and reverse (source words, target
         words + 1), NULL last; every row sums to 1.
         """
-        known = look_up(self.learnt, NumberedBitext.of(pairs))
+        known = look_up(self.learnt, NumberedBitext.of(self.as_read(pairs)))
         return posteriors_by_pair(known.model, known.cells)
+
+    def as_read(self, pairs: Sequence[WordPair]) -> Sequence[WordPair]:
+        """Return pairs with their words as they are known."""
+        if not self.lowercase:
+            return pairs
+        return [(lowered(src), lowered(tgt)) for src, tgt in pairs]
 
     def pair_scores(
         self, text: NumberedBitext, threads: int | None = None
@@ -149,6 +157,8 @@ class Prior:
 
     def _parts(self, text: NumberedBitext, threads: int) -> Iterator[KnownText]:
         """Yield a text, and what is known of it, so many pairs at a time."""
+        if self.lowercase:
+            text = text.renamed(str.lower)
         for first in range(0, len(text), PART):
             yield look_up(self.learnt, text.part(first, first + PART), threads)
 

@@ -221,7 +221,10 @@ class TextLinks:
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{path}: damaged guide: {error}") from error
         if found != pairs:
-            raise ModelError(f"{path}: expected links for {pairs} pairs, got {found}")
+            raise ModelError(
+                f"{path}: the training text differs from the one that it was made "
+                f"with: expected {found} pairs to train on, got {pairs}"
+            )
         return cls(ends, SoftLinks(*parts))
 
 

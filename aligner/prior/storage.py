@@ -21,7 +21,7 @@ from aligner.text.tokenizers import Languages, resolved
 PRIOR = "prior.safetensors"  # in a model directory, or one of its own
 LETTERS, NULL, JUMPS, THRESHOLDS = "letters", "null", "jumps", "thresholds"
 JUNK, LENGTHS = "junk", "lengths"  # how it is told from translations
-TOKENIZE = "tokenize"
+TOKENIZE, LOWERCASE = "tokenize", "lowercase"
 SIDES = ("src", "tgt")
 LEAST_SHARE = 1e-5  # of a word's links; less likely word pairs are left out
 
@@ -70,7 +70,7 @@ def load_prior(directory: str | Path) -> Prior:
     if not path.exists():
         raise ModelError(f"{directory}: expected a prior, but {PRIOR} is missing")
     try:
-        arrays, tokenize = load_file(path), _tokenize(path)
+        arrays, metadata = load_file(path), _read_metadata(path)
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ModelError(f"{path}: {name}: expected finite numbers, got NaN")
@@ -88,8 +88,9 @@ def load_prior(directory: str | Path) -> Prior:
             arrays[NULL].copy(),
             arrays[JUMPS].copy(),
             arrays[THRESHOLDS],
-            tokenize,
+            _tokenize(metadata, path),
             _classifier(arrays),
+            lowercase=LOWERCASE in metadata,
         )
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not a whole safetensors file: {error}") from error
@@ -101,13 +102,20 @@ def load_prior(directory: str | Path) -> Prior:
 
 
 def _metadata(prior: Prior) -> dict[str, str] | None:
-    return None if prior.tokenize is None else {TOKENIZE: " ".join(prior.tokenize)}
+    metadata = {} if prior.tokenize is None else {TOKENIZE: " ".join(prior.tokenize)}
+    if prior.lowercase:
+        metadata[LOWERCASE] = "yes"
+    return metadata or None
 
 
-def _tokenize(path: Path) -> Languages | None:
-    """Return the languages of the raw text that a prior was estimated from, if any."""
+def _read_metadata(path: Path) -> Mapping[str, str]:
     with safe_open(path, "numpy") as file:
-        stored = (file.metadata() or {}).get(TOKENIZE)
+        return file.metadata() or {}
+
+
+def _tokenize(metadata: Mapping[str, str], path: Path) -> Languages | None:
+    """Return the languages of the raw text that a prior was estimated from, if any."""
+    stored = metadata.get(TOKENIZE)
     if stored is None:
         return None
     languages = stored.split(" ")

@@ -26,7 +26,6 @@ from aligner.text.scratch import (
 )
 from aligner.text.tokenizers import both_resolved, word_tokenizers
 from aligner.text.words import check_words
-from aligner.training.state import STATE
 
 Ints = NDArray[np.int64]
 
@@ -68,7 +67,13 @@ class TrainingFiles:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
-        """Note which segmenters are there for the languages."""
+        """Note which segmenters are there for the languages.
+
+        Raises:
+            ConfigError: only one side of validation text is given.
+        """
+        if self.valid_tgt is not None and self.valid_src is None:
+            raise ConfigError("valid_tgt: expected valid_src beside it, got nothing")
         object.__setattr__(self, "tokenize", both_resolved(self.tokenize))
 
     @classmethod
@@ -76,15 +81,11 @@ class TrainingFiles:
         """Return the files and the configuration of a run that was begun before.
 
         Raises:
-            ModelError: the directory holds no such run, or a finished one without the
-                state to go on from.
+            ModelError: the directory holds no such run.
         """
         if not (directory / CONFIG).is_file() or not (directory / META).is_file():
             raise ModelError(f"{directory}: no training to resume")
-        meta = read_meta(directory)
-        if meta.training and not (directory / STATE).is_file():
-            raise ModelError(f"{directory}: no checkpoint to resume from")
-        files = meta.files
+        files = read_meta(directory).files
         if files.src is None:
             raise ModelError(f"{directory / META}: files.src: expected the text")
         stored = {one.name: getattr(files, one.name) for one in fields(cls)}
@@ -139,17 +140,17 @@ def read_text(files: TrainingFiles, config: Config) -> TrainingText:
         CorpusError: there is too little text.
     """
     read = _read_pairs(files, files.src, files.tgt, config.filters)
+    usable, least = len(read.kept), 1 if files.valid_src is not None else 2
+    if usable < least:
+        raise CorpusError(
+            f"{name_of(files.src)}: expected at least {least} usable sentence pairs, "
+            f"got {usable}"
+        )
     if files.valid_src is not None:
         valid = _read_pairs(files, files.valid_src, files.valid_tgt, config.filters)
         if not len(valid.kept):
             raise CorpusError(f"{name_of(files.valid_src)}: no usable sentence pairs")
         return read.without(np.empty(0, np.int64), valid.pairs(valid.kept))
-    usable = len(read.kept)
-    if usable < 2:
-        raise CorpusError(
-            f"{name_of(files.src)}: expected at least 2 usable sentence pairs, "
-            f"got {usable}"
-        )
     order = mapped_range(usable)
     np.random.default_rng(config.training.seed).shuffle(order)
     held_out = min(config.training.valid_pairs, max(1, usable // 20))
@@ -241,7 +242,9 @@ def _word_pairs(
         for src_line, tgt_line in read_bitext(src, tgt):
             yield src_words(src_line), tgt_words(tgt_line)
         return
-    if isinstance(src, str) or tgt is None or isinstance(tgt, str) or tokenize:
+    if tokenize:
+        raise ConfigError("tokenize: expected text in files, got words")
+    if isinstance(src, str) or tgt is None or isinstance(tgt, str):
         raise ConfigError("expected files on both sides, or words on both sides")
     if len(src) != len(tgt):
         raise CorpusError(

@@ -32,6 +32,7 @@ from aligner.training.state import TrainingState
 from aligner.training.task import Task
 
 log = logging.getLogger(__name__)
+GUIDED_PAIRS = 100  # to translate, where that is not what was trained for
 MAX_EXPONENT = 100.0  # perplexities beyond say nothing, and would overflow
 
 
@@ -48,16 +49,18 @@ def finish(
     train_text: EncodedBitext,
 ) -> TranslationModel:
     """Choose what to read of the attention, measure BLEU, and note it all down."""
-    choice = _choose(model, valid, guided=task.files.guide != "none")
+    guided = task.files.guide != "none"
+    choice = _choose(model, valid, guided=guided)
     _say_choice(choice)
     weight = TOLD_WEIGHT if model.meta.expects_prior else PRIOR_WEIGHT
     thresholds = _choose_thresholds(model, valid, choice.reading, weight)
     alone = {}
     if model.meta.expects_prior:
         alone = _choose_thresholds(model, valid, choice.reading, prior_weight=0)
-    bleu = {"tgt": _bleu(model, valid, "tgt")}
+    translated = valid[:GUIDED_PAIRS] if guided else valid
+    bleu = {"tgt": _bleu(model, translated, "tgt")}
     if model.config.training.direction == "both":
-        bleu["src"] = _bleu(model, valid, "src")
+        bleu["src"] = _bleu(model, translated, "src")
     shown = ", ".join(f"into {side} {value:.1f}" for side, value in bleu.items())
     log.info("BLEU on validation text: %s", shown)
     meta = ModelMeta(

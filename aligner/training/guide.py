@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Guide:
-    """Alignments of the training text, to be looked up by example.
+    """Alignments of a text, to be looked up by example.
 
     Attributes:
         src_words: for every source sentence, the word of each subword.

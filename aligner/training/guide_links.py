@@ -94,7 +94,8 @@ def guide_links(
         dictionary=dictionary,
         earlier=earlier,
     )
-    prior = replace(prior, tokenize=files.tokenize)
+    lowercase = config.subwords.lowercase
+    prior = replace(prior, tokenize=files.tokenize, lowercase=lowercase)
     if encoder is None:
         return Guidance(expected, expected, prior)
     both = PriorWithEncoder.choose(prior, encoder, train)

@@ -74,8 +74,9 @@ class Training:
         self.processes = processes
         self.objective = processes.spread(
             Objective(network, config),
-            # Of a batch without translation, the decoder's end learns nothing.
-            in_parts=guide is not None and config.translate_every > 1,
+            # Of a batch without translation, the decoder's end learns nothing; and a
+            # norm that stands between may learn nothing at all.
+            in_parts=guide is not None,
         )
         self.train = train
         self.valid = valid
@@ -94,6 +95,11 @@ class Training:
             fused=True,
         )
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the guided layer learns to predict what it is fed."""
+        return self.guide is not None and self.config.prediction_weight > 0
+
     def run(
         self,
         listen: Listener,
@@ -102,11 +108,11 @@ class Training:
     ) -> TrainingState:
         """Train until a limit, or until the validation loss stops falling.
 
-        That is of translation, or with a guide, of the words that should arrive in the
-        guided layer. The weights of the best validation are in the model directory
-        then. `listen`
-        gets a report every few seconds and one for each validation. `is_to_stop` is
-        asked after every update: the training then leaves a checkpoint, unfinished.
+        That loss is translation's, or if the guided layer predicts what it is fed, of
+        that. The weights of the best validation are in the model directory then.
+        `listen` gets a report every few seconds and one for each validation.
+        `is_to_stop` is asked after every update: the training then leaves a checkpoint,
+        unfinished.
 
         Raises:
             TrainingError: the loss is no number, or the device is out of memory.
@@ -238,13 +244,12 @@ class Training:
 
     def _validate(self, meter: Meter) -> None:
         state, config = self.state, self.config
-        predicts = self.guide is not None and config.prediction_weight > 0
         losses = validation_losses(
             self.network,
             self.valid,
             config.precision,
             self.device,
-            layer=config.guide_layer - 1 if predicts else None,
+            layer=config.guide_layer - 1 if self.predicts else None,
             told=self.valid_told,
             processes=self.processes,
         )
@@ -313,6 +318,10 @@ class Training:
             )
         if state.finished == OUT_OF_TIME:
             state.finished = ""
+        if "translation_loss" not in content["state"]:
+            state.translation_loss = state.best_loss
+            if self.predicts and not state.finished:  # another loss decides by now
+                state.best_loss, state.bad_validations = math.inf, 0
         self.state = state
         if not self.processes.is_first:
             self.processes.seed(self.config.seed + state.updates)

@@ -31,7 +31,7 @@ def translation_loss(
         batch: what it reads and writes.
         smoothing: the probability that is spread over all subwords.
         memory: the encoder's states (B, S, D), if they are known already.
-        constant: a decoder layer, from 0, whose weights learn nothing from it.
+        constant: a decoder layer, from 0, whose attention learns nothing from it.
     """
     memory = network.encode(batch.src) if memory is None else memory
     mask = source_mask(batch.src)

@@ -23,11 +23,10 @@ from aligner.nmt.checkpoint import (
 from aligner.nmt.config import Config
 from aligner.nmt.model_meta import META, ModelMeta, read_meta, save_meta
 from aligner.nmt.transformer import Transformer
-from aligner.pretrained.prior_with_encoder import PriorWithEncoder
+from aligner.pretrained.prior_with_encoder import save_known
 from aligner.pretrained.storage import ENCODER
-from aligner.prior.prior import Prior
 from aligner.prior.soft_links import TextLinks
-from aligner.prior.storage import PRIOR, load_prior, save_prior
+from aligner.prior.storage import PRIOR, load_prior
 from aligner.text.numbered import NumberedBitext
 from aligner.text.ragged import EncodedBitext
 from aligner.text.scratch import BLOCK, mapped_full, places_of_false, taken
@@ -105,8 +104,8 @@ def _learn_from(
     else:
         subwords = _subwords(text.train, task)
         _start_directory(out, config, subwords, files, known)
-    if not goes_on:  # else the text may be another
-        _save(known.prior, out)
+    if not goes_on and known.prior is not None:  # else the text may be another
+        save_known(out, known.prior)
     if not is_kept and (files.guide == "auto" or processes.of > 1):
         _keep(known, out)
     return subwords, known
@@ -128,13 +127,6 @@ def _kept(text: TrainingText, task: Task) -> Guidance:
     if task.files.encoder is None:
         return Guidance(links, links)
     return Guidance(links, TextLinks.load(out / EXPECTED, pairs))
-
-
-def _save(prior: Prior | PriorWithEncoder | None, out: Path) -> None:
-    if isinstance(prior, PriorWithEncoder):
-        prior.save(out)
-    elif prior is not None:
-        save_prior(out, prior)
 
 
 def _learnt_by_first(
@@ -160,7 +152,7 @@ def _prepare(
     task: Task,
     processes: Processes,
 ) -> tuple[Training, list[WordPair]]:
-    """Prepare the training of a fresh network: its data, its guide, its start.
+    """Prepare the training of a network: its data, its guide, and a new one's start.
 
     Returns it with validation pairs that fit into a batch.
     """
@@ -182,7 +174,8 @@ def _prepare(
     if links is not None:
         guide = Guide.of(pairs, links, subwords, expected)
         if expected is not None and model.prior is not None:
-            valid_told = _told(text.valid.select(fitting_valid), model.prior, model)
+            read = text.valid.select(fitting_valid)
+            valid_told = Guide.of(read, model.prior.soft_links(read), subwords)
         if start_from is None and not task.goes_on:
             layer = config.training.guide_layer - 1
             start_from_guide(model.network, train, guide, layer)
@@ -198,12 +191,6 @@ def _prepare(
         valid_told,
     )
     return training, [text.valid[i] for i in fitting_valid[:VALID_PAIRS]]
-
-
-def _told(text: NumberedBitext, prior: Prior, model: TranslationModel) -> Guide:
-    """Return where a prior tells the attention to look."""
-    known = text.renamed(str.lower) if model.config.subwords.lowercase else text
-    return Guide.of(text, prior.soft_links(known), model.subwords)
 
 
 def _subwords(train: NumberedBitext, task: Task) -> Subwords:

@@ -35,7 +35,7 @@ class TrainingReport:
     seconds: float
     share: float  # of the way to the nearest limit, from 0 to 1
     seconds_left: float  # to that limit, at the present pace
-    guided: float | None = None  # of a validation with a guide: the loss that decides
+    guided: float | None = None  # what decides instead of `loss`, if it does
 
 
 Event: TypeAlias = PriorPass | EncoderShare | TrainingReport

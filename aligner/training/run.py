@@ -58,6 +58,7 @@ class TrainingRun:
         Raises:
             AlignerError: the text or the recipe are not fit for it.
         """
+        task.check()
         self.task, self.processes = task, processes
         self.on_progress = on_progress if processes.is_first else unheard
         self._disk = existing(task.out)

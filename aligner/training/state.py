@@ -39,15 +39,9 @@ class TrainingState:
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> "TrainingState":
-        """Return what a checkpoint holds, without what earlier versions kept more.
-
-        Of a version that went by translation alone, no loss is the best one any more.
-        """
+        """Return what a checkpoint holds, without what earlier versions kept more."""
         known = {field.name for field in fields(cls)}
-        state = cls(**{name: value for name, value in values.items() if name in known})
-        if "translation_loss" not in values:
-            state.best_loss, state.bad_validations = math.inf, 0
-        return state
+        return cls(**{name: value for name, value in values.items() if name in known})
 
     def is_finished(self) -> bool:
         """Tell whether the training has ended."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aligner.errors import ConfigError
+from aligner.errors import ConfigError, ModelError
 from aligner.nmt.checkpoint import CONFIG, WEIGHTS
 from aligner.nmt.config import Config
+from aligner.nmt.model_meta import read_meta
 from aligner.training.corpus import TrainingFiles
 from aligner.training.start import started
 from aligner.training.state import STATE
@@ -33,6 +34,16 @@ class Task:
     def goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return self.resume and (self.out / STATE).is_file()
+
+    def check(self) -> None:
+        """Check that there is something to do.
+
+        Raises:
+            ModelError: it has ended, and there is no checkpoint to go on from.
+        """
+        ended = self.resume and read_meta(self.out).training is not None
+        if ended and not self.goes_on:
+            raise ModelError(f"{self.out}: no checkpoint to resume from")
 
     @classmethod
     def new(

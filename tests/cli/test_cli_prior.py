@@ -161,7 +161,7 @@ def test_the_prior_of_a_model_aligns(run: Run, text: Path, trained: Trained) -> 
 
 
 def test_what_does_not_go_together_is_refused(
-    run: Run, text: Path, tmp_path: Path
+    run: Run, text: Path, trained: Trained, tmp_path: Path
 ) -> None:
     for expected, options in (
         ("--shard: expected --load", ["--shard", "1/2"]),
@@ -176,6 +176,7 @@ def test_what_does_not_go_together_is_refused(
             ["--threshold", ".5", "--preset", "recall"],
         ),
         ("expected a prior, but prior.safetensors is missing", ["--load", tmp_path]),
+        ("expected no model there, got one", ["--save", trained.model]),
     ):
         run("prior", "--src", text, *options).assert_clean_failure(expected)
 
@@ -210,10 +211,19 @@ def test_an_encoder_beside_the_prior(
     # The prior is all there without it.
     without = run("prior", "--load", kept, "--src", text)
     assert without.code == 0, without.err
+    # Nor is it asked any more where another prior is kept without it.
+    assert run("prior", "--src", text, "--save", kept).code == 0
+    by_text = run("prior", "--load", kept, *options)
+    assert by_text.code == 0, by_text.err
+    assert "encoder: layer " in by_text.err
 
 
 def test_beside_a_prior_learnt_without_one_an_encoder_is_chosen_by_the_text(
-    run: Run, text: Path, encoder: Path, learnt: tuple[Path, list[str], list[str]]
+    run: Run,
+    text: Path,
+    encoder: Path,
+    learnt: tuple[Path, list[str], list[str]],
+    tmp_path: Path,
 ) -> None:
     options = ["prior", "--load", learnt[0], "--encoder", encoder, "--src"]
     result = run(*options, text)
@@ -222,7 +232,13 @@ def test_beside_a_prior_learnt_without_one_an_encoder_is_chosen_by_the_text(
     assert len(result.out.splitlines()) == len(text.read_text().splitlines())
     # What is read once can not be looked at first.
     run(*options, "-", stdin=text.read_bytes()).assert_clean_failure(
-        str(learnt[0]), "learnt with an encoder, but encoder.safetensors is missing"
+        str(learnt[0]), "text in files to choose by, but encoder.safetensors is missing"
     )
+    # Nor what has no words, though it may stand before what has.
+    blank = tmp_path / "blank"
+    blank.write_text("\n" * 250 + text.read_text())
+    after = run(*options, blank)
+    assert after.code == 0, after.err
+    assert len(after.out.splitlines()) == 250 + len(text.read_text().splitlines())
     other = run("prior", "--src", text, "--encoder", text.parent / "nowhere")
     other.assert_clean_failure("nowhere: expected the config.json of an encoder")

@@ -270,6 +270,17 @@ def test_several_seeds_are_trained_one_after_the_other(
     run(*guided).assert_clean_failure("to resume, expected guide as before", "seed-4")
     one = run("align", out, *trained.text())
     one.assert_clean_failure("expected one model, got a directory of 2", "seed-4")
+    # What resuming needs may be gone, and nobody says again which seeds they were.
+    shutil.rmtree(out / "seed-4" / "training")
+    text = ["--src", trained.src, "--tgt", trained.tgt, "--guide", "none"]
+    done = run("train", *text, "--out", out, "--resume", "--seeds", "2")
+    assert done.code == 0, done.err
+    assert done.err.count("finished before, in") == 2
+    gone = run("train", "--out", out / "seed-4", "--resume")
+    gone.assert_clean_failure("seed-4: no checkpoint to resume from")
+    # A model beside them is one.
+    shutil.copytree(out / "seed-5", out, dirs_exist_ok=True)
+    assert run("align", out, *trained.text()).code == 0
 
 
 # What guides the training

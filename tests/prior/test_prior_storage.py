@@ -1,5 +1,6 @@
 """A prior comes back from its file as it was, but for what hardly ever counts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,33 @@ def test_a_prior_aligns_the_same_after_a_round_trip(
         prior.pair_scores(text), loaded.pair_scores(text), strict=True
     ):
         assert one == pytest.approx(other, abs=0.02)
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_a_prior_in_lower_case_reads_all_words_so(
+    prior: Prior, tmp_path: Path, lowercase: bool
+) -> None:
+    """Before and after a round trip, whatever it is asked."""
+    text = NumberedBitext.of((pair.src, pair.tgt) for pair in sample_corpus(300))
+    lower, _ = estimate(text.renamed(str.lower))
+    kept = replace(lower, lowercase=lowercase)
+    save_prior(tmp_path, kept)
+    pairs = [(pair.src, pair.tgt) for pair in sample_corpus(20, seed=2)]
+    titled = [
+        ([word.capitalize() for word in src], [word.capitalize() for word in tgt])
+        for src, tgt in pairs
+    ]
+    for one in (kept, load_prior(tmp_path)):
+        assert one.lowercase == lowercase
+        found = [list(one.align(said)) for said in (pairs, titled)]
+        assert (found[0] == found[1]) == lowercase
+        scores = [one.word_scores(said) for said in (pairs, titled)]
+        same = all(
+            np.array_equal(part, other)
+            for pair, others in zip(*scores, strict=True)
+            for part, other in zip(pair, others, strict=True)
+        )
+        assert same == lowercase
 
 
 def test_a_prior_without_a_classifier_scores_as_it_did(

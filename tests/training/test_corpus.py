@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aligner.errors import ConfigError, CorpusError
 from aligner.nmt.config import Config
 from aligner.training.corpus import TrainingFiles, TrainingText, read_text
 
@@ -42,3 +43,25 @@ def test_validation_pairs_are_held_out_at_random(
         LINES[kept[i]].split() for i in sorted(held_out)
     ]
     assert found.total_lines == len(LINES)
+
+
+def test_validation_text_has_both_sides() -> None:
+    with pytest.raises(ConfigError, match="valid_tgt: expected valid_src beside it"):
+        TrainingFiles("src", "tgt", valid_tgt="valid")
+
+
+@pytest.mark.parametrize(("valid", "least"), [(None, 2), ([["c"]], 1)])
+def test_text_without_usable_pairs_is_named(
+    tmp_path: Path, valid: list[list[str]] | None, least: int
+) -> None:
+    path = tmp_path / "blank"
+    path.write_text("\n\n")
+    files = TrainingFiles(str(path), str(path), valid, valid)
+    with pytest.raises(CorpusError, match=rf"blank: expected at least {least} usable"):
+        read_text(files, Config())
+
+
+def test_words_are_not_cut_again() -> None:
+    files = TrainingFiles([["a"]] * 3, [["b"]] * 3, tokenize=("en", "de"))
+    with pytest.raises(ConfigError, match="tokenize: expected text in files"):
+        read_text(files, Config())

@@ -432,11 +432,28 @@ def test_what_is_measured_is_what_is_learnt(
     assert state.translation_loss == pytest.approx(losses.translation)
 
 
-def test_a_state_of_before_has_no_best_loss() -> None:
-    """It was translation's, which decides no more."""
-    stored = {"updates": 7, "best_loss": 3.0, "best_update": 5, "bad_validations": 1}
-    state = TrainingState.stored(stored)
-    assert (state.updates, state.best_loss, state.bad_validations) == (7, math.inf, 0)
+@pytest.mark.parametrize("finished", ["", "out of time", "3 updates"])
+@pytest.mark.parametrize("prediction_weight", [0.0, 1.0])
+@pytest.mark.parametrize("guide", [None, random_guide(TRAIN)])
+def test_the_best_loss_of_an_earlier_version_was_translations(
+    tmp_path: Path, guide: Guide | None, prediction_weight: float, finished: str
+) -> None:
+    """Where another loss decides by now, none is the best one yet."""
+    settings = config(max_updates=3, prediction_weight=prediction_weight)
+    training_in(tmp_path, settings, guide=guide).run(quiet)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["state"] |= {
+        "best_loss": 3.0, "best_update": 2, "bad_validations": 1, "finished": finished
+    }  # fmt: skip
+    del content["state"]["translation_loss"]
+    torch.save(content, tmp_path / STATE)
+    resumed = training_in(tmp_path, settings, guide=guide)
+    resumed.resume()
+    state = resumed.state
+    assert (state.best_update, state.translation_loss) == (2, 3.0)
+    anew = resumed.predicts and finished != "3 updates"
+    expected = (math.inf, 0) if anew else (3.0, 1)
+    assert (state.best_loss, state.bad_validations) == expected
 
 
 # One update

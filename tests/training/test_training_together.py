@@ -76,6 +76,25 @@ def test_they_learn_what_one_process_learns(
     assert result.err.count(f"model: {together}") == 1, "the first one speaks for both"
 
 
+@pytest.mark.slow
+def test_they_learn_to_translate_in_every_update(
+    trained: Trained, recipe: Path, run: Run, tmp_path: Path
+) -> None:
+    """All weights learn then, but for what stands behind attention that is constant."""
+    often = tmp_path / "often.toml"
+    recipe_of_all = recipe.read_text().replace("max_updates = 24", "max_updates = 8")
+    often.write_text(f"{recipe_of_all}translate_every = 1\n")
+    losses = []
+    for name, command in (("alone", []), ("together", [*TWO, "-m", "aligner"])):
+        program = {"program": TORCHRUN} if command else {}
+        place = tmp_path / name
+        arguments = [*trained.training(place), "--config", often]
+        result = run(*command, *arguments, **program)
+        assert result.code == 0, result.err
+        losses.append(validations(place))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
 @pytest.mark.parametrize("dying", ["0", "1"])
 def test_when_one_dies_the_others_end_and_another_number_goes_on(
     trained: Trained, recipe: Path, alone: Path, run: Run, tmp_path: Path, dying: str

@@ -72,8 +72,10 @@ def table(
     rates: dict[str, list[float]] = {"prior": [prior] * len(minutes)}
     for limit in minutes:
         place = folder / f"{limit:g}"
-        state = json.loads((place / "meta.json").read_text())["training"]
-        cells = [f"{limit:g}", str(state["updates"]), f"{state['epoch']}"]
+        meta = json.loads((place / "meta.json").read_text())
+        state, examples = meta["training"], 2 * meta["data"]["pairs"]
+        passes = state["epoch"] + state["examples"] / examples
+        cells = [f"{limit:g}", str(state["updates"]), f"{passes:.1f}"]
         for name in SHOWN:
             found, shown = rate(gold, place / name)
             rates.setdefault(name, []).append(found)

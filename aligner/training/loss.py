@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from aligner.nmt.batching import Batch
 from aligner.nmt.norms import squared_layer_norms
-from aligner.nmt.transformer import PAD, Transformer, source_mask
+from aligner.nmt.transformer import PAD, Attended, Transformer, source_mask
 from aligner.text.subwords import UNK
 from aligner.training.cross_entropy import cross_entropy
 
@@ -88,16 +88,26 @@ def guided_losses(
             count (Chen et al. 2021 hide each from itself).
     """
     fed = hidden(batch.tgt, hide) if hide else batch.tgt
-    attended = next(
-        network.attended(
-            batch.src, fed, first=layer, count=1, whole=True, memory=memory,
-            expected=expected,
-        )
-    )  # fmt: skip
+    attended = _attended(network, batch.src, fed, layer, memory, expected)
     norms = (squared_layer_norms(attended.record())[:, 1:] + TINY).sqrt()
     shares = norms / norms.sum(dim=2, keepdim=True)  # (B, T - 1, S)
     missed = -(guide * (shares + LEAST_SHARE).log()).sum()
     return GuidedLosses(missed, unsaid(network, attended.arrived()[:, 1:], batch))
+
+
+def _attended(
+    network: Transformer,
+    src: Tensor,
+    fed: Tensor,
+    layer: int,
+    memory: Tensor | None,
+    expected: Tensor | None,
+) -> Attended:
+    """Return what the guided layer does in a pass that sees all that is fed in."""
+    found = network.attended(
+        src, fed, first=layer, count=1, whole=True, memory=memory, expected=expected
+    )
+    return next(found)
 
 
 def hidden(tgt: Tensor, share: float) -> Tensor:
@@ -145,12 +155,7 @@ def prediction_loss(
     Nothing is hidden, and a subword competes with all others. Arguments as for
     `guided_losses`.
     """
-    attended = next(
-        network.attended(
-            batch.src, batch.tgt, first=layer, count=1, whole=True, memory=memory,
-            expected=expected,
-        )
-    )  # fmt: skip
+    attended = _attended(network, batch.src, batch.tgt, layer, memory, expected)
     fed = batch.tgt[:, 1:]
     real = fed.ne(PAD)
     arrived = attended.arrived()[:, 1:][real]

@@ -6,6 +6,7 @@ hang.
 """
 
 import os
+import signal
 import sys
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -64,6 +65,8 @@ def execute(
     env: dict[str, str],
 ) -> None:
     """Run a program's text as Python does what follows `-c`, its outputs in files."""
+    # As `conftest.start` has it: who is started in the background ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(stdin.fileno(), 0)
     stdin.close()
     for number, path in enumerate(outputs, start=1):
